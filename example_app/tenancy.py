@@ -1,0 +1,64 @@
+"""The walls between tenants: every project is looked up through a membership."""
+
+from flask import abort, g, redirect, request, url_for
+from sqlalchemy import select
+from werkzeug.routing import IntegerConverter, Map
+
+from example_app.auth import current_user
+from example_app.extensions import billing, db
+from example_app.models import Membership, Project, Role
+
+LARGEST_ID = 2**31 - 1
+
+
+class IdConverter(IntegerConverter):
+    """Matches the ids that a row can have, so that a larger number is simply not found."""
+
+    def __init__(self, url_map: Map) -> None:
+        super().__init__(url_map, min=1, max=LARGEST_ID)
+
+
+def find_membership(project_id: int) -> Membership | None:
+    """Return the signed-in person's place in a project, or None where they have none."""
+    user = current_user()
+    if user is None:
+        return None
+    query = select(Membership).where(
+        Membership.project_id == project_id, Membership.user_id == user.id
+    )
+    membership = g.membership = db.session.scalar(query)
+    return membership
+
+
+def require_membership(project_id: int) -> Membership:
+    """Return the person's place in a project; to everyone else the project does not exist."""
+    return find_membership(project_id) or abort(404)
+
+
+def require_owner(project_id: int) -> Membership:
+    """Return the place of an owner; members get 403."""
+    membership = require_membership(project_id)
+    if not membership.is_owner:
+        abort(403, "Only an owner of this project can do that.")
+    return membership
+
+
+@billing.project_loader
+def load_project(project_id: str) -> Project | None:
+    """Give the billing pages the project that the person asks for, if they may see it."""
+    if current_user() is None:
+        abort(redirect(url_for("auth.sign_in", next=request.path)))
+    if not project_id.isdecimal() or int(project_id) > LARGEST_ID:
+        return None
+    membership = find_membership(int(project_id))
+    return membership.project if membership else None
+
+
+@billing.can_manage
+def owns(project: Project) -> bool:
+    """Let owners change billing; members only see it."""
+    user = current_user()
+    return user is not None and any(
+        membership.user_id == user.id and membership.role is Role.OWNER
+        for membership in project.memberships
+    )

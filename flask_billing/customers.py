@@ -1,0 +1,159 @@
+"""Reads and updates billing details where they live: at the processor."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from concurrent.futures import Future, wait
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from flask import current_app
+
+from flask_billing import signals
+from flask_billing.errors import BillingError, GatewayError, GatewayRefusal
+from flask_billing.gateways import Customer, CustomerDetails, PaymentMethodDetails
+from flask_billing.ids import uuid7
+from flask_billing.models import BillingInfo
+from flask_billing.payment_methods.locking import require_clean
+from flask_billing.state import current
+
+__all__ = ["DetailsRefused", "LiveDetails", "live_details", "read", "update"]
+
+T = TypeVar("T")
+
+#: The processor's parameters and the form fields that they come from.
+_FIELDS = {
+    "name": "name",
+    "business_name": "company",
+    "email": "email",
+    "address[line1]": "line1",
+    "address[line2]": "line2",
+    "address[city]": "city",
+    "address[postal_code]": "postal_code",
+    "address[state]": "state",
+    "address[country]": "country",
+    "address": "country",
+    "invoice_settings[custom_fields][0][value]": "invoice_note",
+    "invoice_settings[custom_fields]": "invoice_note",
+    "type": "tax_id",
+    "value": "tax_id",
+}
+_REASONS = {
+    "customer_tax_location_invalid": "unknown_location",
+    "email_invalid": "invalid",
+    "parameter_invalid_string_blank": "blank",
+    "parameter_invalid_string_empty": "blank",
+    "tax_id_invalid": "invalid",
+}
+
+
+@dataclass(frozen=True)
+class LiveDetails:
+    """What a page shows of a customer, read while a person looks.
+
+    :ivar methods: By their ids at the processor.
+    :ivar missing: The processor did not answer in time, or not with everything.
+    """
+
+    customer: Customer | None = None
+    methods: Mapping[str, PaymentMethodDetails] = field(default_factory=dict)
+    missing: bool = False
+
+
+class DetailsRefused(BillingError):
+    """The processor does not take what was typed.
+
+    :param fields: The form's field → a stable reason such as ``"invalid"``.
+    """
+
+    status = 422
+
+    def __init__(self, fields: Mapping[str, str]) -> None:
+        super().__init__("The processor does not take some of these details.")
+        self.fields = dict(fields)
+
+
+def live_details(billing_info: BillingInfo | None) -> LiveDetails:
+    """Return what the processor knows of a customer, with two calls side by side.
+
+    Never raises for the processor's sake and never takes longer than `BILLING_PAGE_TIMEOUT`;
+    ends the session's transaction.
+    """
+    if billing_info is None or billing_info.removed_at is not None:
+        return LiveDetails()
+    state = current()
+    stripe_id = billing_info.stripe_id
+    state.db.session.commit()
+    gateway = state.gateway
+    customer = state.threads.submit(gateway.customer, stripe_id)
+    methods = state.threads.submit(gateway.payment_methods, stripe_id)
+    wait([customer, methods], timeout=state.settings.page_timeout)
+    found, saved = _answer(customer), _answer(methods)
+    return LiveDetails(
+        customer=found,
+        methods={method.stripe_id: method for method in saved or ()},
+        missing=found is None or saved is None,
+    )
+
+
+def _answer(future: Future[T]) -> T | None:
+    if not future.done():
+        future.cancel()
+        return None
+    try:
+        return future.result()
+    except GatewayError as error:
+        current_app.logger.warning("Billing details are missing on a page (%s).", error.code)
+        return None
+
+
+def read(billing_info: BillingInfo) -> Customer:
+    """Return a customer with its tax ids; ends the session's transaction.
+
+    :raises GatewayError: The processor refused or did not answer.
+    """
+    stripe_id = billing_info.stripe_id
+    current().db.session.commit()
+    return current().gateway.customer(stripe_id)
+
+
+def update(
+    billing_info: BillingInfo, details: CustomerDetails, tax_id: tuple[str, str] | None
+) -> Customer:
+    """Write all billing details to the processor; commits the session.
+
+    :param details: Empty text clears a field.
+    :param tax_id: The processor's name of the kind and the number; `None` for no tax id.
+    :raises DetailsRefused: Some of it was refused; what was not refused is written.
+    :raises GatewayError: The processor did not answer, or refused for another reason.
+    """
+    require_clean()
+    state = current()
+    stripe_id, local_id = billing_info.stripe_id, billing_info.id
+    state.db.session.commit()
+    # A new key each time: the same details may be set again after others were.
+    key = str(uuid7())
+    try:
+        state.gateway.update_customer(stripe_id, details, local_id=local_id, key=f"details-{key}")
+        _replace_tax_id(stripe_id, tax_id, key)
+        customer = state.gateway.customer(stripe_id)
+    except GatewayRefusal as error:
+        name = _FIELDS.get(error.param or "", "tax_id" if error.code == "tax_id_invalid" else "")
+        if not name:
+            raise
+        raise DetailsRefused({name: _REASONS.get(error.code or "", "invalid")}) from None
+    app: Any = current_app._get_current_object()  # type: ignore[attr-defined]
+    signals.billing_details_changed.send(app, billing_info=billing_info)
+    return customer
+
+
+def _replace_tax_id(stripe_id: str, tax_id: tuple[str, str] | None, key: str) -> None:
+    """Leave a customer with just this tax id; the new one is there before the old one goes."""
+    gateway = current().gateway
+    present = gateway.customer(stripe_id).tax_ids
+    kept = next((old for old in present if (old.type, old.value) == tax_id), None)
+    if tax_id is not None and kept is None:
+        kept = gateway.add_tax_id(stripe_id, *tax_id, key=f"tax-id-{key}")
+    for old in present:
+        if kept is None or old.stripe_id != kept.stripe_id:
+            gateway.remove_tax_id(stripe_id, old.stripe_id)

@@ -1,0 +1,27 @@
+"""The only code that speaks to a payment processor."""
+
+from __future__ import annotations
+
+from flask_billing.gateways.protocol import (
+    Address,
+    Customer,
+    CustomerDetails,
+    Gateway,
+    Hold,
+    PaymentMethodDetails,
+    RemoteSetupSession,
+    SetupRequest,
+    TaxId,
+)
+
+__all__ = [
+    "Address",
+    "Customer",
+    "CustomerDetails",
+    "Gateway",
+    "Hold",
+    "PaymentMethodDetails",
+    "RemoteSetupSession",
+    "SetupRequest",
+    "TaxId",
+]

@@ -1,0 +1,9 @@
+"""Refuses to create billable resources for projects that cannot pay."""
+
+from __future__ import annotations
+
+from flask_billing.guard.decisions import Decision, decide
+from flask_billing.guard.hooks import listen
+from flask_billing.guard.resources import models, words_for
+
+__all__ = ["Decision", "decide", "listen", "models", "words_for"]

@@ -1,0 +1,32 @@
+"""Saves payment methods on the processor's page, keeps their order, and removes them."""
+
+from __future__ import annotations
+
+from sqlalchemy import event
+from sqlalchemy.orm import Session
+
+from flask_billing.payment_methods.adding import Completion, complete, start
+from flask_billing.payment_methods.checks import ban
+from flask_billing.payment_methods.order import move, place_new
+from flask_billing.payment_methods.removing import remove, why_kept
+from flask_billing.payment_methods.sharing import share
+from flask_billing.payment_methods.sweeping import SweepReport, sweep
+
+__all__ = [
+    "Completion",
+    "SweepReport",
+    "ban",
+    "complete",
+    "listen",
+    "move",
+    "remove",
+    "share",
+    "start",
+    "sweep",
+    "why_kept",
+]
+
+
+def listen() -> None:
+    """Give payment methods that the host builds by hand their place in the order."""
+    event.listen(Session, "before_flush", place_new)

@@ -1,0 +1,412 @@
+"""Saves payment methods: the way to the processor's page, and what came back from it.
+
+States of a setup session: `starting` → `open` → `complete` | `expired` | `superseded`. The row is
+committed before the processor is asked, and its id is the idempotency key, so whoever repeats a
+step (a second tab, a second person, the sweeper after a crash) gets the same page and the same
+rows.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from flask import current_app
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
+
+from flask_billing import clock, projects, signals, sync
+from flask_billing.errors import GatewayError, GatewayRefusal, NotOurs, SessionUnfinished
+from flask_billing.gateways import (
+    CustomerDetails,
+    PaymentMethodDetails,
+    RemoteSetupSession,
+    SetupRequest,
+)
+from flask_billing.models import BilledProjectRow, BillingInfo, PaymentMethod, SetupSession
+from flask_billing.payment_methods.checks import first_refusal, place_hold
+from flask_billing.payment_methods.locking import begin, require_clean
+from flask_billing.payment_methods.order import arrange, present
+from flask_billing.payment_methods.removing import finish_removal, mark_leaving
+from flask_billing.state import current
+
+__all__ = ["Completion", "close_open_session", "complete", "end_session", "finish", "start"]
+
+PURPOSE = "payment_method"
+
+#: How long an idempotency key is safe to repeat; the processor may forget it after a day.
+_KEY_LIVES = timedelta(hours=23)
+#: How often two transactions may collide before it is no coincidence any more.
+_TRIES = 5
+
+
+@dataclass(frozen=True)
+class Completion:
+    """What came of a stay on the processor's page.
+
+    :ivar state: `complete`; `processing` (ask again later); `open` (not finished); `expired`;
+        `superseded` (the project pays by other billing info meanwhile, the method was let go).
+    :ivar is_new: This very call saved the payment method.
+    :ivar refusal: Why the method is refused although it was saved: see `PaymentMethod.refusal`.
+    """
+
+    state: str
+    payment_method: PaymentMethod | None = None
+    is_new: bool = False
+    refusal: str | None = None
+
+
+def start(project: Any, *, return_url: str, cancel_url: str) -> str:
+    """Return the address of the processor's page for saving a payment method; commits the session.
+
+    A project has one such page at most: while it is open, everyone who starts gets the same.
+
+    :param return_url: Where the person comes back to; holds ``{CHECKOUT_SESSION_ID}``.
+    :raises SessionUnfinished: The processor still works on the one that was just finished.
+    :raises GatewayError: The processor refused or did not answer; nothing is half done.
+    """
+    require_clean()
+    for _ in range(_TRIES):
+        row = _claim(project)
+        remote = _remote(row, return_url, cancel_url)
+        if remote is not None and remote.state == "open" and remote.url is not None:
+            return remote.url
+        if remote is not None and remote.state == "complete":
+            finished = finish(row, remote.stripe_id)
+            if finished.state in {"processing", "open"}:
+                raise SessionUnfinished("The last payment method is still being checked.", state=finished.state)
+        else:
+            end_session(row, "expired")
+    raise GatewayError("No page for saving a payment method could be opened.")
+
+
+def complete(project: Any, session_id: str) -> Completion:
+    """Take over what was saved on the processor's page; commits the session.
+
+    Called by the return view, by the webhook and by the sweeper, any number of times and side by
+    side: the same rows come of it.
+
+    :param session_id: The gateway's id of the setup session, as it came from outside.
+    :raises NotOurs: This project did not start it.
+    :raises GatewayError: The processor refused or did not answer; try again.
+    """
+    require_clean()
+    row = _row_of(projects.key_of(project), session_id)
+    return finish(row, session_id)
+
+
+def close_open_session(project: Any) -> None:
+    """Close the page that `project` has open, if any, so that nothing is saved there any more."""
+    row = _open_row(projects.key_of(project))
+    current().db.session.commit()
+    if row is not None:
+        _close(row)
+
+
+def _claim(project: Any) -> SetupSession:
+    """Return the open session of `project`, made now if there is none; committed."""
+    session = current().db.session
+    key, link = projects.key_of(project), projects.paying_info_id(project)
+    for _ in range(_TRIES):
+        session.commit()
+        connection = session.connection(bind_arguments={"mapper": BilledProjectRow.__mapper__})
+        projects.ensure_row(connection, key, project.billing_info_id)
+        row = _open_row(key)
+        if row is None:
+            row = SetupSession(project_key=key, billing_info_id=link, purpose=PURPOSE)
+            session.add(row)
+        try:
+            session.commit()
+        except IntegrityError:
+            session.rollback()
+            continue
+        if row.billing_info_id == link and not _outlived(row):
+            return row
+        _close(row)
+    raise GatewayError("No page for saving a payment method could be opened.")
+
+
+def _open_row(key: str) -> SetupSession | None:
+    query = select(SetupSession).where(
+        SetupSession.project_key == key,
+        SetupSession.purpose == PURPOSE,
+        SetupSession.open_marker == 1,
+    )
+    return current().db.session.scalars(
+        query, execution_options={"populate_existing": True}
+    ).one_or_none()
+
+
+def _outlived(row: SetupSession) -> bool:
+    """Return whether a session never got as far as its page, and its key may be forgotten."""
+    return row.stripe_id is None and clock.now() - row.created_at > _KEY_LIVES
+
+
+def _close(row: SetupSession) -> None:
+    """End a session that must not be used any more, at the processor first."""
+    if row.stripe_id is not None:
+        stripe_id = row.stripe_id
+        current().db.session.commit()
+        try:
+            current().gateway.expire_setup_session(stripe_id)
+        except GatewayRefusal as error:
+            if error.code != "resource_missing" and finish(row, stripe_id).state == "complete":
+                return
+    end_session(row, "superseded")
+
+
+def end_session(row: SetupSession, state: str) -> None:
+    """Put a session that is not ended yet into its last `state`; commits the session."""
+    session = current().db.session
+    session.refresh(row)
+    if row.open_marker is not None:
+        row.end(state)
+    session.commit()
+
+
+def _remote(row: SetupSession, return_url: str, cancel_url: str) -> RemoteSetupSession | None:
+    """Return the session as the processor has it, opened now if need be; `None` if it is lost."""
+    state = current()
+    stripe_id, row_id = row.stripe_id, row.id
+    customer_id = row.billing_info.stripe_id if row.billing_info is not None else None
+    state.db.session.commit()
+    try:
+        if stripe_id is not None:
+            return state.gateway.setup_session(stripe_id)
+        remote = state.gateway.create_setup_session(
+            SetupRequest(
+                local_id=row_id,
+                purpose=PURPOSE,
+                customer_id=customer_id,
+                currency=state.settings.currency,
+                return_url=return_url,
+                cancel_url=cancel_url,
+            )
+        )
+    except GatewayError as error:
+        # Of another mode or account, or asked for with other addresses since a deployment.
+        if error.code in {"resource_missing", "idempotency_key_reused"}:
+            return None
+        raise
+    row.stripe_id, row.expires_at = remote.stripe_id, remote.expires_at
+    row.state = "open" if row.state == "starting" else row.state
+    state.db.session.commit()
+    return remote
+
+
+def _row_of(key: str, session_id: str) -> SetupSession:
+    """Return the session that the project started, found by the gateway's id.
+
+    Where we crashed before that id was written down, the processor tells which row it was for.
+    """
+    state = current()
+    mine = select(SetupSession).where(
+        SetupSession.project_key == key, SetupSession.purpose == PURPOSE
+    )
+    row = state.db.session.scalars(mine.where(SetupSession.stripe_id == session_id)).one_or_none()
+    nameless = state.db.session.scalars(mine.where(SetupSession.stripe_id.is_(None))).all()
+    state.db.session.commit()
+    if row is None and nameless and re.fullmatch(r"cs_\w{1,250}", session_id):
+        local_id = _local_id(session_id)
+        row = next((found for found in nameless if str(found.id) == local_id), None)
+    if row is None:
+        raise NotOurs("This project did not start this session.")
+    return row
+
+
+def _local_id(session_id: str) -> str | None:
+    try:
+        return current().gateway.setup_session(session_id).local_id
+    except GatewayRefusal:
+        return None
+
+
+def finish(row: SetupSession, session_id: str) -> Completion:
+    """Take over what was saved in one session, whoever asks; commits the session."""
+    state = current()
+    row_id = row.id
+    if row.state in {"complete", "superseded"}:
+        return _ended(row)
+    state.db.session.commit()
+    stamp = sync.take_stamp()
+    remote = state.gateway.setup_session(session_id)
+    if remote.local_id != str(row_id) or remote.purpose != PURPOSE:
+        raise NotOurs("This session was made for something else.")
+    if remote.state != "complete":
+        if remote.state == "expired":
+            end_session(row, "expired")
+        return Completion(remote.state)
+    if not remote.succeeded:
+        return Completion("processing" if remote.processing else "open")
+    return _take_over(row, remote, stamp)
+
+
+def _ended(row: SetupSession) -> Completion:
+    session = current().db.session
+    method = session.get(PaymentMethod, row.payment_method_id) if row.payment_method_id else None
+    return Completion(row.state, method, refusal=method.refusal if method else None)
+
+
+def _take_over(row: SetupSession, remote: RemoteSetupSession, stamp: int) -> Completion:
+    state = current()
+    details, customer_id = remote.payment_method, remote.customer_id
+    if details is None or customer_id is None:
+        raise GatewayError("The processor finished a session without a customer or a method.")
+    account = sync.account_id()
+    if row.billing_info_id is None:
+        _copy_details(row, remote, details)
+    twins = _twins(row, details, customer_id)
+    refusal = first_refusal(details)
+    row_id = row.id
+    for _ in range(_TRIES):
+        try:
+            saved = _save(row_id, remote, account, stamp, refusal, twins)
+            break
+        except IntegrityError:
+            # Someone else saved the same customer or position between our look and our write.
+            state.db.session.rollback()
+    else:
+        raise GatewayError("The payment method could not be written down.")
+    _follow_up(saved)
+    return saved
+
+
+def _copy_details(
+    row: SetupSession, remote: RemoteSetupSession, details: PaymentMethodDetails
+) -> None:
+    """Copy name and address from the method to the customer that the page made.
+
+    The processor does not do it, and taxes and invoices need them there. The key makes sure that a
+    late repetition does not overwrite what was edited since.
+    """
+    found = CustomerDetails(name=details.holder, email=remote.email, address=details.address)
+    local_id, customer_id = row.id, remote.customer_id or ""
+    current().db.session.commit()
+    current().gateway.update_customer(
+        customer_id, found, local_id=local_id, key=f"setup-{local_id}-details"
+    )
+
+
+def _twins(
+    row: SetupSession, details: PaymentMethodDetails, customer_id: str
+) -> frozenset[str]:
+    """Return the ids of what the customer saved before that is the same card."""
+    known = row.billing_info_id is not None and details.fingerprint
+    current().db.session.commit()
+    if not known:
+        return frozenset()
+    return frozenset(
+        other.stripe_id
+        for other in current().gateway.payment_methods(customer_id)
+        if other.fingerprint == details.fingerprint and other.stripe_id != details.stripe_id
+    )
+
+
+def _save(
+    row_id: UUID,
+    remote: RemoteSetupSession,
+    account: str | None,
+    stamp: int,
+    refusal: str | None,
+    twins: frozenset[str],
+) -> Completion:
+    """Write billing info, payment method and the project's link in one transaction."""
+    state = current()
+    session = state.db.session
+    row = session.get_one(SetupSession, row_id)
+    details, customer_id = remote.payment_method, remote.customer_id
+    assert details is not None
+    assert customer_id is not None
+    known = session.scalars(
+        select(BillingInfo).where(BillingInfo.stripe_id == customer_id)
+    ).one_or_none()
+    key, known_id = row.project_key, known.id if known is not None else None
+    session.commit()
+    begin(known_id, key)
+    session.refresh(row)
+    if row.state in {"complete", "superseded"}:
+        session.commit()
+        return _ended(row)
+    info = known or BillingInfo(
+        gateway=state.gateway.name,
+        stripe_id=customer_id,
+        livemode=state.settings.livemode,
+        account_id=account,
+    )
+    session.add(info)
+    session.flush()
+    method = _method_row(info, details, stamp, refusal)
+    project = session.get(projects.model(), projects.normal_key(key))
+    paying = projects.paying_info_id(project) if project is not None else None
+    if project is None or paying not in {None, info.id}:
+        mark_leaving(method)
+        row.end("superseded")
+    else:
+        project.billing_info = info
+        _place(info, method, twins)
+        row.end("complete")
+    row.stripe_id = remote.stripe_id
+    row.payment_method_id = method.id
+    session.commit()
+    return Completion(row.state, method, is_new=row.state == "complete", refusal=method.refusal)
+
+
+def _method_row(
+    info: BillingInfo, details: PaymentMethodDetails, stamp: int, refusal: str | None
+) -> PaymentMethod:
+    session = current().db.session
+    method = session.scalars(
+        select(PaymentMethod).where(PaymentMethod.stripe_id == details.stripe_id)
+    ).one_or_none()
+    if method is None:
+        method = PaymentMethod(
+            stripe_id=details.stripe_id,
+            billing_info=info,
+            position=None,
+            usable=not details.is_expired(clock.now()),
+            refusal=refusal,
+            stamp=stamp,
+        )
+        session.add(method)
+        session.flush()
+    return method
+
+
+def _place(info: BillingInfo, method: PaymentMethod, twins: frozenset[str]) -> None:
+    """Put a new method into the order, in the place of the same card saved before."""
+    session = current().db.session
+    methods = [other for other in present(session, info.id) if other is not method]
+    replaced = [other for other in methods if other.stripe_id in twins]
+    if replaced and method.refusal in {None, "checking"}:
+        place = methods.index(replaced[0])
+        methods = [other for other in methods if other not in replaced]
+        for other in replaced:
+            mark_leaving(other)
+        place = min(place, len(methods))
+    else:
+        place = 0 if current().settings.new_method_position == "first" else len(methods)
+    arrange(session, [*methods[:place], method, *methods[place:]])
+
+
+def _follow_up(saved: Completion) -> None:
+    """Do what may fail without harm, as the sweeper would do it: let go, check, tell."""
+    session = current().db.session
+    method = saved.payment_method
+    if method is None:
+        return
+    place_hold(method)
+    leaving = select(PaymentMethod).where(
+        PaymentMethod.billing_info_id == method.billing_info_id,
+        PaymentMethod.leaving_at.is_not(None),
+        PaymentMethod.removed_at.is_(None),
+    )
+    for other in session.scalars(leaving).all():
+        finish_removal(other)
+    if saved.is_new:
+        refused = method.refusal not in {None, "checking"}
+        told = signals.payment_method_refused if refused else signals.payment_method_added
+        app = current_app._get_current_object()  # type: ignore[attr-defined]
+        told.send(app, billing_info=method.billing_info, payment_method=method)

@@ -1,0 +1,124 @@
+"""Keeps the payment methods of a billing info in their order: 0, 1, 2, without a gap."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from sqlalchemy import func, inspect, select, update
+from sqlalchemy.orm import Session
+
+from flask_billing import projects
+from flask_billing.errors import NotOurs
+from flask_billing.models import PaymentMethod
+from flask_billing.payment_methods.locking import begin, require_clean
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sqlalchemy.orm import scoped_session
+
+__all__ = ["arrange", "find", "move", "place_new", "present"]
+
+
+def move(project: Any, method_id: UUID, *, direction: str) -> None:
+    """Put a payment method of `project` one place up or down; commits the session.
+
+    At the end of the order nothing happens.
+
+    :param direction: ``"up"`` (tried earlier) or ``"down"``.
+    :raises NotOurs: The project has no such payment method.
+    """
+    if direction not in {"up", "down"}:
+        raise ValueError("direction must be 'up' or 'down'")
+    session = require_clean()
+    method = find(project, method_id)
+    begin(method.billing_info_id, projects.key_of(project))
+    methods = present(session, method.billing_info_id)
+    if method in methods:
+        here = methods.index(method)
+        there = here + (-1 if direction == "up" else 1)
+        if 0 <= there < len(methods):
+            methods[here], methods[there] = methods[there], methods[here]
+            arrange(session, methods)
+    session.commit()
+
+
+def find(project: Any, method_id: UUID) -> PaymentMethod:
+    """Return a payment method of `project` by its id.
+
+    :raises NotOurs: The project has none with this id.
+    """
+    for method in projects.payment_methods_of(project):
+        if method.id == method_id:
+            return method
+    raise NotOurs("This project has no such payment method.")
+
+
+def present(
+    session: Session | scoped_session[Session], billing_info_id: UUID
+) -> list[PaymentMethod]:
+    """Return the payment methods that have a place in the order, as the database has them now."""
+    query = (
+        select(PaymentMethod)
+        .where(
+            PaymentMethod.billing_info_id == billing_info_id,
+            PaymentMethod.leaving_at.is_(None),
+            PaymentMethod.removed_at.is_(None),
+        )
+        .order_by(PaymentMethod.position.is_(None), PaymentMethod.position, PaymentMethod.id)
+        .execution_options(populate_existing=True)
+    )
+    return list(session.scalars(query))
+
+
+def arrange(
+    session: Session | scoped_session[Session], methods: Sequence[PaymentMethod]
+) -> None:
+    """Give `methods` the positions 0, 1, 2 … in their sequence.
+
+    Positions that change go through null: no database swaps two unique values in one statement.
+    """
+    moved = [(place, m) for place, m in enumerate(methods) if m.position != place]
+    if not moved:
+        return
+    session.execute(
+        update(PaymentMethod)
+        .where(PaymentMethod.id.in_([method.id for _, method in moved]))
+        .values(position=None),
+        execution_options={"synchronize_session": False},
+    )
+    for place, method in moved:
+        session.execute(
+            update(PaymentMethod).where(PaymentMethod.id == method.id).values(position=place),
+            execution_options={"synchronize_session": False},
+        )
+        session.expire(method, ["position"])
+
+
+def place_new(session: Session, *_: Any) -> None:
+    """Give rows that were built by hand the next position, before they are flushed."""
+    waiting: dict[Any, list[PaymentMethod]] = defaultdict(list)
+    for row in session.new:
+        if isinstance(row, PaymentMethod) and row.position is None and row.leaving_at is None:
+            if row.removed_at is None:
+                waiting[row.billing_info or row.billing_info_id].append(row)
+    for info, methods in waiting.items():
+        first = _next_position(session, info)
+        for place, method in enumerate(sorted(methods, key=_made), start=first):
+            method.position = place
+
+
+def _made(row: PaymentMethod) -> int:
+    return inspect(row).insert_order
+
+
+def _next_position(session: Session, info: Any) -> int:
+    info_id = info if isinstance(info, UUID) else getattr(info, "id", None)
+    if info_id is None:
+        return 0
+    taken = select(func.coalesce(func.max(PaymentMethod.position) + 1, 0)).where(
+        PaymentMethod.billing_info_id == info_id
+    )
+    return session.scalar(taken) or 0

@@ -1,0 +1,235 @@
+"""Knows the host's project model, and keeps our own row beside each of the host's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from sqlalchemy import Column, ColumnElement, Connection, exists, func, insert, or_, select, update
+from sqlalchemy.orm import Mapper, object_session
+from werkzeug.exceptions import NotFound
+
+from flask_billing import clock
+from flask_billing.models import BilledProjectRow, BillingInfo, GatewayAccount, PaymentMethod
+from flask_billing.state import State, current
+
+if TYPE_CHECKING:
+    from sqlalchemy import Table
+
+__all__ = [
+    "adopt",
+    "ensure_row",
+    "key_of",
+    "load",
+    "lock",
+    "model",
+    "normal_key",
+    "of_current_key",
+    "paying_info_id",
+    "payment_methods_of",
+    "primary_key",
+    "row_of",
+    "sharing_count",
+    "sharing_keys",
+    "visible_billing_info",
+]
+
+_mappers: list[Mapper[Any]] = []
+
+
+def load(project_id: str) -> Any:
+    """Return the project that the host's loader finds for the text in a URL.
+
+    :raises RuntimeError: The host has registered no loader.
+    :raises werkzeug.exceptions.NotFound: There is no such project, as far as this person may know.
+    """
+    find = current().hooks.project_loader
+    if find is None:
+        raise RuntimeError(
+            "Billing does not know how to find a project. Register a function that takes the text "
+            "from the URL and returns the project or None: @billing.project_loader."
+        )
+    project = find(project_id)
+    if project is None:
+        raise NotFound
+    return project
+
+
+def adopt(mapper: Mapper[Any]) -> None:
+    """Remember `mapper` as the one of the host's project model."""
+    _mappers.append(mapper)
+
+
+def model() -> type[Any]:
+    """Return the host's project model.
+
+    :raises RuntimeError: There is none, or there are several.
+    """
+    roots = {mapper.base_mapper.class_ for mapper in _mappers}
+    if len(roots) != 1:
+        found = ", ".join(sorted(root.__name__ for root in roots)) or "none"
+        raise RuntimeError(
+            "Billing needs exactly one model with the BilledProject mixin, the tenant of the app. "
+            f"Found: {found}."
+        )
+    return roots.pop()
+
+
+def primary_key() -> Column[Any]:
+    """Return the project table's key column.
+
+    :raises RuntimeError: The key has several columns.
+    """
+    mapper: Mapper[Any] = model().__mapper__
+    if len(mapper.primary_key) != 1:
+        raise RuntimeError(f"{model().__name__} needs a primary key of one column to be billed.")
+    return mapper.primary_key[0]
+
+
+def key_of(project: Any) -> str:
+    """Return a project's key as text."""
+    return str(model().__mapper__.primary_key_from_instance(project)[0])
+
+
+def normal_key(value: Any) -> Any:
+    """Return `value` as the project's key column gives it back, so that text means one project.
+
+    :raises ValueError: It can't be a key of this type.
+    """
+    kind = primary_key().type.python_type
+    return value if isinstance(value, kind) else kind(value)
+
+
+def ensure_row(connection: Connection, key: str, billing_info_id: UUID | None) -> None:
+    """Make our row for a project where there is none, and copy who pays onto it."""
+    table = _table(BilledProjectRow)
+    changed = connection.execute(
+        update(table)
+        .where(table.c.project_key == key)
+        .values(billing_info_id=billing_info_id, revision=table.c.revision + 1)
+    )
+    if changed.rowcount:
+        return
+    row = {"project_key": key, "billing_info_id": billing_info_id, "created_at": clock.now()}
+    _insert_or_keep(connection, table, row | {"billable": True, "revision": 0})
+
+
+def _insert_or_keep(connection: Connection, table: Table, row: dict[str, Any]) -> None:
+    """Insert `row` unless another transaction was faster."""
+    name = connection.dialect.name
+    if name == "postgresql":
+        from sqlalchemy.dialects.postgresql import insert as upsert
+
+        connection.execute(upsert(table).values(row).on_conflict_do_nothing())
+    elif name == "sqlite":
+        from sqlalchemy.dialects.sqlite import insert as upsert_sqlite
+
+        connection.execute(upsert_sqlite(table).values(row).on_conflict_do_nothing())
+    else:
+        connection.execute(insert(table).prefix_with("IGNORE").values(row))
+
+
+def row_of(project: Any) -> BilledProjectRow:
+    """Return our row for `project`, made now if there is none yet."""
+    session = object_session(project) or current().db.session
+    key = key_of(project)
+    row = session.get(BilledProjectRow, key)
+    if row is None:
+        ensure_row(session.connection(), key, project.billing_info_id)
+        row = session.get_one(BilledProjectRow, key)
+    return row
+
+
+def sharing_keys(connection: Connection, billing_info_id: UUID) -> list[str]:
+    """Return the keys of the projects that pay by a billing info, in their locking order."""
+    host = model().__mapper__
+    column = host.columns["billing_info_id"]
+    found = connection.scalars(select(primary_key()).where(column == billing_info_id))
+    return sorted(str(key) for key in found)
+
+
+def lock(connection: Connection, keys: Iterable[str]) -> None:
+    """Keep guard, removal and reordering of these projects out until the transaction ends.
+
+    The lock is an update, which also starts SQLite's write transaction and makes a concurrent
+    repeatable-read transaction fail rather than decide on what it read before.
+    """
+    table = _table(BilledProjectRow)
+    for key in sorted(keys):
+        connection.execute(
+            update(table)
+            .where(table.c.project_key == key)
+            .values(revision=table.c.revision + 1)
+        )
+
+
+def sharing_count(project: Any) -> int:
+    """Return how many other projects pay by the same billing info."""
+    if project.billing_info_id is None:
+        return 0
+    host = model()
+    count = select(func.count()).where(
+        host.billing_info_id == project.billing_info_id,
+        primary_key() != normal_key(key_of(project)),
+    )
+    return current().db.session.scalar(count) or 0
+
+
+def of_current_key(state: State) -> ColumnElement[bool]:
+    """Return the condition that a billing info belongs to the mode and account of the key."""
+    known = (
+        select(GatewayAccount.account_id)
+        .where(GatewayAccount.key_digest == state.settings.key_digest)
+        .scalar_subquery()
+    )
+    return (BillingInfo.livemode == state.settings.livemode) & or_(
+        BillingInfo.account_id.is_(None),
+        BillingInfo.account_id == func.coalesce(known, BillingInfo.account_id),
+    )
+
+
+def visible_billing_info(project: Any) -> BillingInfo | None:
+    """Return who pays for `project`, as far as the current key may see it."""
+    state = current()
+    if project.billing_info_id is None or not state.settings.enabled:
+        return None
+    query = select(BillingInfo).where(
+        BillingInfo.id == project.billing_info_id, of_current_key(state)
+    )
+    return state.db.session.scalars(query).one_or_none()
+
+
+def paying_info_id(project: Any) -> UUID | None:
+    """Return the id of who pays for `project`; `None` where that customer is gone or not visible."""
+    info = visible_billing_info(project)
+    return info.id if info is not None and info.removed_at is None else None
+
+
+def payment_methods_of(project: Any) -> list[PaymentMethod]:
+    """Return the payment methods of `project` in the order of trying, then those leaving."""
+    info = visible_billing_info(project)
+    if info is None:
+        return []
+    query = (
+        select(PaymentMethod)
+        .where(PaymentMethod.billing_info_id == info.id, PaymentMethod.removed_at.is_(None))
+        .order_by(PaymentMethod.position.is_(None), PaymentMethod.position, PaymentMethod.id)
+    )
+    return list(current().db.session.scalars(query))
+
+
+def has_usable_method(billing_info_id: Any, state: State) -> ColumnElement[bool]:
+    """Return the condition that a billing info (an id or a column) can be charged."""
+    return exists().where(
+        PaymentMethod.billing_info_id == billing_info_id,
+        PaymentMethod.is_usable,
+        BillingInfo.id == PaymentMethod.billing_info_id,
+        BillingInfo.removed_at.is_(None),
+        of_current_key(state),
+    )
+
+
+def _table(of: type[Any]) -> Table:
+    table: Table = of.__table__
+    return table

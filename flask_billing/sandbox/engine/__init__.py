@@ -1,0 +1,1 @@
+"""What every resource of the sandbox stands on: requests, rules, storage and time."""

@@ -1,0 +1,161 @@
+"""What an endpoint works with: the objects of its caller, the time, and the event log."""
+
+import copy
+from dataclasses import dataclass, field
+from typing import Any
+
+from .clock import Clock
+from .errors import Problem, missing_object
+from .ids import new_id
+from .store import Obj, Scope, Store
+
+API_VERSION = "2026-10-28.endive"
+
+
+@dataclass
+class Call:
+    """One request, or one step of a person on a hosted page, while it is being worked on."""
+
+    store: Store
+    clock: Clock
+    scope: Scope
+    base_url: str
+    params: dict[str, Any] = field(default_factory=dict)
+    path: str = ""
+    request_id: str | None = None
+    idempotency_key: str | None = None
+
+    @property
+    def now(self) -> int:
+        """The sandbox's time in seconds since 1970."""
+        return self.clock.now()
+
+    def find(self, kind: str, object_id: str | None) -> Obj | None:
+        """Give an object of the caller, or `None`; deleted ones too."""
+        located = self.store.locate(object_id) if object_id else None
+        if located is None or located[0] != self.scope or located[1]["object"] != kind:
+            return None
+        return located[1]
+
+    def get(self, kind: str, object_id: str, *, param: str = "id") -> Obj:
+        """Give a living object of the caller, or refuse the call."""
+        obj = self.find(kind, object_id)
+        if obj is not None and not obj.get("deleted"):
+            return obj
+        raise missing_object(kind, object_id, param=param, other_mode=self._other_mode(object_id))
+
+    def _other_mode(self, object_id: str) -> str | None:
+        located = self.store.locate(object_id)
+        if located is None or located[0] != (self.scope.account, not self.scope.livemode):
+            return None
+        return "live" if located[0].livemode else "test"
+
+    def create(self, kind: str, prefix: str, fields: Obj, *, id_length: int = 24) -> Obj:
+        """Add a new object of the caller."""
+        obj = {
+            "id": new_id(prefix, id_length),
+            "object": kind,
+            "created": self.now,
+            "livemode": self.scope.livemode,
+            **fields,
+        }
+        self.store.insert(self.scope, obj)
+        return obj
+
+    def change(self, obj: Obj, event: str | None = None, **changes: Any) -> Obj:
+        """Write new values to an object; when something differs, record the event."""
+        before = copy.deepcopy(obj)
+        obj.update(changes)
+        previous = _previous(before, obj)
+        self.store.update(obj)
+        if event is not None and (previous or not event.endswith(".updated")):
+            self.emit(event, obj, previous if event.endswith(".updated") else None)
+        return obj
+
+    def emit(self, event: str, obj: Obj, previous: Obj | None = None) -> Obj:
+        """Record that something happened, with the object as it is now."""
+        data: Obj = {"object": public(obj)}
+        if previous is not None:
+            data["previous_attributes"] = public(previous)
+        return self.create(
+            "event",
+            "evt_1",
+            {
+                "type": event,
+                "api_version": API_VERSION,
+                "data": data,
+                "pending_webhooks": 0,
+                "request": {"id": self.request_id, "idempotency_key": self.idempotency_key},
+            },
+        )
+
+    def page(self, kind: str, where: dict[str, Any] | None = None, **options: Any) -> Obj:
+        """Give one page of the caller's objects, newest first, in the shape of a list.
+
+        Reads `limit`, `starting_after`, `ending_before` and `created` from the parameters.
+        """
+        limit = self.params.get("limit", 10)
+        conditions, values = self._window(kind)
+        backwards = "ending_before" in self.params
+        found = self.store.find(
+            self.scope,
+            kind,
+            where,
+            extra=(
+                "json_extract(body, '$.deleted') IS NULL",
+                *conditions,
+                *options.get("extra", ()),
+            ),
+            values=(*values, *options.get("values", ())),
+            oldest_first=backwards,
+            limit=limit + 1,
+        )
+        data = found[:limit]
+        return {
+            "object": "list",
+            "url": self.path,
+            "has_more": len(found) > limit,
+            "data": data[::-1] if backwards else data,
+        }
+
+    def _window(self, kind: str) -> tuple[list[str], list[int]]:
+        conditions, values = [], []
+        for name, sign in (("starting_after", "<"), ("ending_before", ">")):
+            if name in self.params:
+                conditions.append(f"seq {sign} ?")
+                values.append(self._cursor(kind, name))
+        created = self.params.get("created", {})
+        limits = created if isinstance(created, dict) else {"is": created}
+        signs = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<=", "is": "="}
+        for name, moment in limits.items():
+            conditions.append(f"json_extract(body, '$.created') {signs[name]} ?")
+            values.append(moment)
+        return conditions, values
+
+    def _cursor(self, kind: str, name: str) -> int:
+        if "starting_after" in self.params and "ending_before" in self.params:
+            raise Problem("You can only send one of starting_after and ending_before.", param=name)
+        position = self.store.position(self.scope, kind, self.params[name])
+        if position is None:
+            raise missing_object(kind, self.params[name], param=name)
+        return position
+
+
+def public(value: Any) -> Any:
+    """Give an object as callers see it, without the sandbox's own notes (`_…`)."""
+    if isinstance(value, dict):
+        return {k: public(v) for k, v in value.items() if not k.startswith("_")}
+    if isinstance(value, list):
+        return [public(entry) for entry in value]
+    return value
+
+
+def _previous(before: Obj, after: Obj) -> Obj:
+    changed = {}
+    for name in {**before, **after}:
+        old, new = before.get(name), after.get(name)
+        if old == new or name.startswith("_"):
+            continue
+        both = isinstance(old, dict) and isinstance(new, dict)
+        changed[name] = _previous(old or {}, new or {}) if both else old
+    return changed

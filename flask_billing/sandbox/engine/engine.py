@@ -1,0 +1,108 @@
+"""One sandbox's working parts, and the way through them that every step takes."""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TypeVar
+
+from .call import Call
+from .clock import Clock
+from .errors import Problem
+from .faults import Faults
+from .idempotency import Idempotency
+from .requests import RequestLog
+from .store import Obj, Scope, Store
+
+DEFAULT_ACCOUNT = "acct_1SandboxDefault0"
+DEFAULT_SECRET_KEY = "sk_test_sandbox"  # noqa: S105 - it opens nothing
+
+Action = Callable[[Call, Obj], object]
+ActionT = TypeVar("ActionT", bound=Action)
+
+_actions: dict[str, Action] = {}
+
+
+def due_action(name: str) -> Callable[[ActionT], ActionT]:
+    """Register what is done to an object when the clock reaches a moment it was scheduled for."""
+
+    def register(action: ActionT) -> ActionT:
+        _actions[name] = action
+        return action
+
+    return register
+
+
+class Engine:
+    """The state of one sandbox and everything that acts on it.
+
+    :param database: The SQLite file that keeps the state; `None` keeps it in memory.
+    :param accounts: Which secret key belongs to which account; by default all to one account.
+    :param latency: Seconds that each API call takes.
+    """
+
+    def __init__(
+        self,
+        database: str | None = None,
+        accounts: dict[str, str] | None = None,
+        latency: float = 0.0,
+    ) -> None:
+        self.accounts = dict(accounts or {})
+        self.latency = self._usual_latency = latency
+        self.stopping = threading.Event()
+        self.store = Store(database)
+        self.clock = self._kept_clock()
+        self.faults = Faults()
+        self.requests = RequestLog()
+        self.idempotency = Idempotency(self.store, self.clock)
+
+    def _kept_clock(self) -> Clock:
+        def keep(offset: float, frozen: int | None) -> None:
+            self.store.keep_setting("clock", [offset, frozen])
+
+        clock = Clock(keep)
+        offset, frozen = self.store.setting("clock") or (0.0, None)
+        clock.set(offset=offset, frozen=frozen)
+        return clock
+
+    def wait(self, seconds: float) -> None:
+        """Take some time, but not past the end of the sandbox."""
+        if seconds > 0:
+            self.stopping.wait(seconds)
+
+    @contextmanager
+    def step(self, scope: Scope, base_url: str) -> Iterator[Call]:
+        """Work on one scope's objects in one transaction, after doing what was due.
+
+        A `Problem` that is to keep what was written commits it; any other error takes it back.
+        """
+        kept: Problem | None = None
+        with self.store.transaction():
+            self._do_due()
+            try:
+                yield Call(self.store, self.clock, scope, base_url)
+            except Problem as problem:
+                if not problem.keep:
+                    raise
+                kept = problem
+        if kept is not None:
+            raise kept
+
+    def _do_due(self) -> None:
+        for name, object_id in self.store.take_due(self.clock.now()):
+            located = self.store.locate(object_id)
+            if located is not None:
+                scope, obj = located
+                _actions[name](Call(self.store, self.clock, scope, ""), obj)
+
+    def reset(self) -> None:
+        """Forget all objects, faults and requests, and go back to real time and usual speed."""
+        self.latency = self._usual_latency
+        self.faults.clear()
+        self.requests.clear()
+        self.store.clear()
+        self.clock.reset()
+
+    def close(self) -> None:
+        """End what is waiting and close the database."""
+        self.stopping.set()
+        self.store.close()

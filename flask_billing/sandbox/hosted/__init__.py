@@ -1,0 +1,1 @@
+"""What a person sees of the sandbox: the Checkout page and the bank's page."""

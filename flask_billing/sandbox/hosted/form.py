@@ -1,0 +1,116 @@
+"""Reads and checks what a person typed on the Checkout page."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from flask_billing.sandbox.cards import CARDS, Card, digits_of, passes_luhn
+from flask_billing.sandbox.engine.params import EMAIL
+from flask_billing.sandbox.engine.store import Obj
+
+ADDRESS_FIELDS = ("line1", "line2", "city", "state", "postal_code", "country")
+NOT_A_TEST_CARD = (
+    "This is a sandbox and takes Stripe's test card numbers only. Never type a real card here."
+)
+
+
+@dataclass
+class Filled:
+    """A form as it was filled in: its values, the card, and what is wrong with it by field."""
+
+    values: Mapping[str, str]
+    errors: dict[str, str] = field(default_factory=dict)
+    card: Card | None = None
+    exp_month: int = 0
+    exp_year: int = 0
+
+    def text(self, name: str) -> str | None:
+        """Give what was typed into a field, or `None` for nothing."""
+        return self.values.get(name, "").strip() or None
+
+    @property
+    def address(self) -> dict[str, Any]:
+        """The address that was typed, with nothing as `None`."""
+        return {name: self.text(name) for name in ADDRESS_FIELDS}
+
+    @property
+    def billing_details(self) -> dict[str, Any]:
+        """What Stripe keeps on the payment method about who holds it."""
+        return {
+            "address": self.address,
+            "email": self.text("email"),
+            "name": self.text("name"),
+            "phone": self.text("phone"),
+            "tax_id": None,
+        }
+
+
+def required_fields(session: Obj, customer: Obj | None) -> list[str]:
+    """Give the fields that a person has to fill in for this session, besides the card."""
+    fields = [] if known_email(session, customer) else ["email"]
+    fields.append("name")
+    if session["billing_address_collection"] == "required":
+        fields += ["line1", "city", "postal_code", "country"]
+    if session["phone_number_collection"]["enabled"]:
+        fields.append("phone")
+    for kind, wanted in session.get("name_collection", {}).items():
+        if wanted["enabled"] and not wanted["optional"]:
+            fields.append(f"{kind}_name")
+    return fields
+
+
+def known_email(session: Obj, customer: Obj | None) -> str | None:
+    """Give the e-mail address that the page does not have to ask for."""
+    return session["customer_email"] or (customer or {}).get("email")
+
+
+def read(session: Obj, customer: Obj | None, values: Mapping[str, str], now: int) -> Filled:
+    """Check a form; `errors` says what is wrong."""
+    filled = Filled(values)
+    for name in required_fields(session, customer):
+        if filled.text(name) is None:
+            filled.errors[name] = "Fill in this field."
+    email = filled.text("email")
+    if email is not None and EMAIL.fullmatch(email) is None:
+        filled.errors["email"] = "This is not an e-mail address."
+    country = filled.text("country")
+    if country is not None and re.fullmatch(r"[A-Z]{2}", country) is None:
+        filled.errors["country"] = "Choose a country."
+    _read_number(filled)
+    _read_expiry(filled, now)
+    _read_cvc(filled)
+    return filled
+
+
+def _read_number(filled: Filled) -> None:
+    number = digits_of(filled.values.get("number", ""))
+    filled.card = CARDS.get(number)
+    if not number:
+        filled.errors["number"] = "Fill in the card number."
+    elif not passes_luhn(number) or not 12 <= len(number) <= 19:
+        filled.errors["number"] = "Your card number is not right. Check its digits."
+    elif filled.card is None:
+        filled.errors["number"] = NOT_A_TEST_CARD
+
+
+def _read_expiry(filled: Filled, now: int) -> None:
+    found = re.fullmatch(r"\s*(\d{1,2})\s*/\s*(\d{2}|\d{4})\s*", filled.values.get("expiry", ""))
+    if found is None or not 1 <= int(found[1]) <= 12:
+        filled.errors["expiry"] = "Write the expiry date as month and year, such as 04 / 34."
+        return
+    filled.exp_month = int(found[1])
+    filled.exp_year = int(found[2]) + (2000 if len(found[2]) == 2 else 0)
+    today = datetime.fromtimestamp(now, UTC)
+    if (filled.exp_year, filled.exp_month) < (today.year, today.month):
+        filled.errors["expiry"] = "Your card's expiry date is in the past."
+    elif filled.exp_year > today.year + 50:
+        filled.errors["expiry"] = "Your card's expiry year is not right."
+
+
+def _read_cvc(filled: Filled) -> None:
+    length = 4 if filled.card and filled.card.brand == "amex" else 3
+    cvc = filled.values.get("cvc", "").strip()
+    if re.fullmatch(rf"\d{{{length}}}", cvc) is None:
+        filled.errors["cvc"] = f"The security code has {length} digits."

@@ -1,0 +1,50 @@
+"""Plays the person on the Checkout page, through the code behind its form."""
+
+from flask_billing.sandbox.engine.engine import Engine
+
+from . import pages
+
+ADDRESS = {
+    "line1": "12 Analytical Row",
+    "line2": "",
+    "city": "London",
+    "state": "",
+    "postal_code": "N1 7AA",
+    "country": "GB",
+}
+
+
+def complete(
+    engine: Engine,
+    session_id: str,
+    base_url: str,
+    *,
+    card: str = "4242424242424242",
+    exp: str = "12/34",
+    cvc: str | None = None,
+    name: str = "Ada Lovelace",
+    email: str = "ada@example.com",
+    address: dict[str, str] | None = None,
+    authenticate: bool = True,
+    **more: str,
+) -> str:
+    """Fill in and send the page, answer the bank if it asks, and give the address that follows.
+
+    :param more: Other fields of the page, such as `phone`, `business_name` or `tax_id`.
+
+    Raises `Refused` with the errors by field where the page would show them.
+    """
+    values = {
+        "number": card,
+        "expiry": exp,
+        "cvc": cvc or ("1234" if card.startswith("3") and len(card) == 15 else "123"),
+        "name": name,
+        "email": email,
+        **(ADDRESS if address is None else address),
+        **more,
+    }
+    base_url = base_url.rstrip("/")
+    session = pages.submit_form(engine, session_id, values, base_url)
+    if session["status"] == "open":
+        session = pages.submit_answer(engine, session_id, base_url, passed=authenticate)
+    return pages.success_url(session)

@@ -1,0 +1,25 @@
+"""One module for each of Stripe's resources; importing them fills the table of endpoints."""
+
+from . import (
+    accounts,
+    charges,
+    checkout_sessions,
+    customers,
+    events,
+    payment_intents,
+    payment_methods,
+    setup_intents,
+    tax_ids,
+)
+
+__all__ = [
+    "accounts",
+    "charges",
+    "checkout_sessions",
+    "customers",
+    "events",
+    "payment_intents",
+    "payment_methods",
+    "setup_intents",
+    "tax_ids",
+]

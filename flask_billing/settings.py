@@ -1,0 +1,210 @@
+"""Reads the host's configuration once, at start-up, and refuses what cannot work."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+__all__ = ["Settings", "SettingsError"]
+
+
+class SettingsError(RuntimeError):
+    """A setting has a value that cannot work; the message names the key and the fix."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """The billing settings of one app.
+
+    Made by :meth:`from_config`. Secrets are left out of its `repr`.
+    """
+
+    secret_key: str | None = field(default=None, repr=False)
+    webhook_secrets: tuple[str, ...] = field(default=(), repr=False)
+    api_base: str | None = None
+    timeout: tuple[float, float] = (3.0, 15.0)
+    base_url: str | None = None
+    url_prefix: str = "/projects/<project_id>/billing"
+    webhook_path: str = "/billing/webhooks/stripe"
+    currency: str = "usd"
+    new_method_position: str = "last"
+    page_timeout: float = 4.0
+    blocked_countries: frozenset[str] = frozenset()
+    banned_card_key: str | None = field(default=None, repr=False)
+    preauthorization: int | None = None
+    layout: str = "billing/layout.html"
+
+    @property
+    def enabled(self) -> bool:
+        """Whether billing is on."""
+        return self.secret_key is not None
+
+    @property
+    def livemode(self) -> bool:
+        """Whether the key moves real money; judged by its prefix only."""
+        return self.secret_key is not None and self.secret_key[3:].startswith("live_")
+
+    @property
+    def key_digest(self) -> str:
+        """Names the key in our tables without giving it away (it has over 100 random bits)."""
+        return hashlib.sha256(f"flask_billing:{self.secret_key}".encode()).hexdigest()
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Settings:
+        """Return the settings in `config`.
+
+        :raises SettingsError: A value cannot work; the message names the key and the fix.
+        """
+        api_base = _url(config, "STRIPE_API_BASE")
+        return cls(
+            secret_key=_secret_key(config, api_base),
+            webhook_secrets=_webhook_secrets(config),
+            api_base=api_base,
+            timeout=_timeout(config),
+            base_url=_url(config, "BILLING_BASE_URL"),
+            url_prefix=_path(config, "BILLING_URL_PREFIX", cls.url_prefix, needs="<project_id>"),
+            webhook_path=_path(config, "BILLING_WEBHOOK_PATH", cls.webhook_path),
+            currency=_currency(config),
+            new_method_position=_choice(config, "BILLING_NEW_METHOD_POSITION", ("last", "first")),
+            page_timeout=_seconds(config, "BILLING_PAGE_TIMEOUT", cls.page_timeout),
+            blocked_countries=_countries(config),
+            banned_card_key=_banned_card_key(config),
+            preauthorization=_minor_units(config, "BILLING_PREAUTHORIZATION"),
+            layout=_text(config, "BILLING_LAYOUT") or cls.layout,
+        )
+
+
+def _text(config: Mapping[str, Any], key: str) -> str | None:
+    value = config.get(key)
+    if value is None or value == "":
+        return None
+    if not isinstance(value, str):
+        raise SettingsError(f"{key} must be text, not {type(value).__name__}.")
+    return value
+
+
+def _secret_key(config: Mapping[str, Any], api_base: str | None) -> str | None:
+    key = _text(config, "STRIPE_SECRET_KEY")
+    if key is None:
+        return None
+    if not re.fullmatch(r"(sk|rk)_(test|live)_\S+", key):
+        raise SettingsError(
+            "STRIPE_SECRET_KEY must begin with sk_test_, sk_live_, rk_test_ or rk_live_. Copy the "
+            "secret key, not the publishable one, from Stripe's dashboard; leave the setting out "
+            "to switch billing off."
+        )
+    if api_base is not None and key[3:].startswith("live_"):
+        raise SettingsError(
+            "STRIPE_API_BASE is set together with a live STRIPE_SECRET_KEY: real money must not "
+            "take that way. Remove STRIPE_API_BASE, or use a test key."
+        )
+    return key
+
+
+def _webhook_secrets(config: Mapping[str, Any]) -> tuple[str, ...]:
+    value = config.get("STRIPE_WEBHOOK_SECRET") or ()
+    secrets = tuple(value.replace(",", " ").split()) if isinstance(value, str) else tuple(value)
+    if not all(isinstance(secret, str) and secret.startswith("whsec_") for secret in secrets):
+        raise SettingsError(
+            "STRIPE_WEBHOOK_SECRET must be one signing secret or several (for rotation), each "
+            "beginning with whsec_."
+        )
+    return secrets
+
+
+def _url(config: Mapping[str, Any], key: str) -> str | None:
+    value = _text(config, key)
+    if value is None:
+        return None
+    try:
+        parts = urlsplit(value)
+        valid = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        valid = False
+    if not valid or parts.query or parts.fragment or parts.username:
+        raise SettingsError(
+            f"{key} must be an address such as https://app.example.com, without user, query or "
+            "fragment."
+        )
+    return value.rstrip("/")
+
+
+def _path(config: Mapping[str, Any], key: str, default: str, *, needs: str = "") -> str:
+    value = _text(config, key) or default
+    if not value.startswith("/") or (needs and needs not in value):
+        wanted = f" and contain {needs}" if needs else ""
+        raise SettingsError(f"{key} must begin with a slash{wanted}, as in {default}.")
+    return value.rstrip("/")
+
+
+def _timeout(config: Mapping[str, Any]) -> tuple[float, float]:
+    value = config.get("STRIPE_TIMEOUT", Settings.timeout)
+    try:
+        connect, read = (float(seconds) for seconds in value)
+        valid = 0 < connect <= 60 and 0 < read <= 80
+    except (TypeError, ValueError):
+        valid = False
+    if not valid:
+        raise SettingsError(
+            "STRIPE_TIMEOUT must be two numbers of seconds, (connect, read), above 0 and at most "
+            "60 and 80."
+        )
+    return connect, read
+
+
+def _seconds(config: Mapping[str, Any], key: str, default: float) -> float:
+    try:
+        value = float(config.get(key, default))
+    except (TypeError, ValueError):
+        value = 0
+    if not 0 < value <= 60:
+        raise SettingsError(f"{key} must be a number of seconds above 0 and at most 60.")
+    return value
+
+
+def _currency(config: Mapping[str, Any]) -> str:
+    value = _text(config, "BILLING_CURRENCY") or Settings.currency
+    if not re.fullmatch(r"[A-Za-z]{3}", value):
+        raise SettingsError("BILLING_CURRENCY must be a three-letter code such as eur.")
+    return value.lower()
+
+
+def _choice(config: Mapping[str, Any], key: str, choices: tuple[str, ...]) -> str:
+    value = _text(config, key) or choices[0]
+    if value not in choices:
+        raise SettingsError(f"{key} must be one of: {', '.join(choices)}.")
+    return value
+
+
+def _countries(config: Mapping[str, Any]) -> frozenset[str]:
+    value = config.get("BILLING_BLOCKED_COUNTRIES") or ()
+    codes = value.replace(",", " ").split() if isinstance(value, str) else list(value)
+    if not all(isinstance(code, str) and re.fullmatch(r"[A-Z]{2}", code) for code in codes):
+        raise SettingsError(
+            "BILLING_BLOCKED_COUNTRIES must be two-letter country codes in capitals, such as "
+            '["KP", "IR"].'
+        )
+    return frozenset(codes)
+
+
+def _banned_card_key(config: Mapping[str, Any]) -> str | None:
+    value = _text(config, "BILLING_BANNED_CARD_KEY")
+    if value is not None and len(value) < 16:
+        raise SettingsError(
+            "BILLING_BANNED_CARD_KEY must be a random text of at least 16 characters; keep it for "
+            "as long as you keep the bans."
+        )
+    return value
+
+
+def _minor_units(config: Mapping[str, Any], key: str) -> int | None:
+    value = config.get(key)
+    if value is None or value == "":
+        return None
+    if isinstance(value, bool) or not re.fullmatch(r"[1-9][0-9]{0,7}", str(value)):
+        raise SettingsError(f"{key} must be a whole amount of minor units, such as 100 for 1.00.")
+    return int(value)

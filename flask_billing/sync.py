@@ -1,0 +1,106 @@
+"""The single way from the processor's state into our rows.
+
+A stamp is taken from the database before the processor is asked; what it answers is written only
+where the row's own stamp is older. Whatever overlaps or arrives late, the newest answer stays.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from flask_billing import clock
+from flask_billing.errors import GatewayError, GatewayUnavailable
+from flask_billing.gateways import PaymentMethodDetails
+from flask_billing.models import GatewayAccount, PaymentMethod, SyncStamp
+from flask_billing.state import State, current
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+__all__ = ["account_id", "take_stamp", "write_payment_method", "write_removal"]
+
+
+def take_stamp() -> int:
+    """Return the next stamp; commits the session, so that every later stamp is higher."""
+    session = current().db.session
+    while True:
+        counted = update(SyncStamp).where(SyncStamp.id == 1).values(last=SyncStamp.last + 1)
+        if session.execute(counted, execution_options=_NO_SYNC).rowcount:
+            stamp: int = session.scalars(select(SyncStamp.last).where(SyncStamp.id == 1)).one()
+            session.commit()
+            return stamp
+        try:
+            session.execute(insert(SyncStamp).values(id=1, last=0))
+            session.commit()
+        except IntegrityError:
+            session.rollback()
+
+
+def account_id() -> str | None:
+    """Return the account that the key belongs to, asked once for each key; commits the session.
+
+    :returns: `None` where the key has no right to know (a restricted one).
+    :raises GatewayUnavailable: The processor did not answer.
+    """
+    state = current()
+    known = state.db.session.get(GatewayAccount, state.settings.key_digest)
+    state.db.session.commit()
+    return known.account_id if known is not None else _learn_account(state)
+
+
+def _learn_account(state: State) -> str | None:
+    try:
+        found = state.gateway.account_id()
+    except GatewayUnavailable:
+        raise
+    except GatewayError:
+        return None
+    digest = state.settings.key_digest
+    try:
+        state.db.session.add(GatewayAccount(key_digest=digest, account_id=found))
+        state.db.session.commit()
+    except IntegrityError:
+        state.db.session.rollback()
+    return found
+
+
+def write_payment_method(
+    method_id: UUID, details: PaymentMethodDetails | None, stamp: int, customer_id: str
+) -> bool:
+    """Write what the processor says of a payment method; commits the session.
+
+    :param details: `None` where the processor knows it no more.
+    :param customer_id: Whose it should be; one that left its customer is gone for good.
+    :returns: Whether the row took it; a newer stamp refuses.
+    """
+    if details is None or details.customer_id != customer_id:
+        return write_removal(method_id, stamp)
+    return _write(method_id, stamp, usable=not details.is_expired(clock.now()))
+
+
+def write_removal(method_id: UUID, stamp: int) -> bool:
+    """Write that a payment method is gone at the processor; commits the session."""
+    now = clock.now()
+    return _write(method_id, stamp, removed_at=now, position=None, usable=False)
+
+
+def _write(method_id: UUID, stamp: int, **values: Any) -> bool:
+    session = current().db.session
+    written = session.execute(
+        update(PaymentMethod)
+        .where(
+            PaymentMethod.id == method_id,
+            PaymentMethod.stamp < stamp,
+            PaymentMethod.removed_at.is_(None),
+        )
+        .values(stamp=stamp, **values),
+        execution_options=_NO_SYNC,
+    )
+    session.commit()
+    return bool(written.rowcount)
+
+
+_NO_SYNC = {"synchronize_session": False}

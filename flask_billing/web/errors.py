@@ -1,0 +1,74 @@
+"""Answers what the guard and the settings refuse: a page for people, a problem for programs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from flask import flash, jsonify, make_response, redirect, render_template, request, url_for
+
+from flask_billing.web import addresses, rendering
+from flask_billing.web.i18n import gettext
+from flask_billing.web.safe_next import here
+
+if TYPE_CHECKING:
+    from flask import Response
+    from werkzeug.wrappers import Response as BaseResponse
+
+    from flask_billing.errors import BillingDisabled, PaymentMethodRequired
+
+__all__ = ["PROBLEM_TYPE", "handle_billing_disabled", "handle_payment_method_required"]
+
+#: Names the refusal for programs; it never changes.
+PROBLEM_TYPE = "urn:flask-billing:payment-method-required"
+
+_PAGE = "text/html"
+_JSON = ("application/json", "application/problem+json")
+
+
+def handle_payment_method_required(error: PaymentMethodRequired) -> BaseResponse:
+    """Answer a refusal of the guard.
+
+    A program gets 402 with a problem document (RFC 9457). A person is sent to the billing page,
+    with a way back to what they were doing; where the project isn't known, there is a plain page.
+    """
+    if _asks_for_json():
+        return _problem(error)
+    if error.project_key is None:
+        return error.get_response()
+    flash(_sentence(error), "warning")
+    address = url_for("billing.index", project_id=error.project_key, next=here())
+    return redirect(address, 303)
+
+
+def handle_billing_disabled(_error: BillingDisabled) -> Response:
+    """Say that billing is off, in the host's own layout."""
+    return make_response(render_template("billing/off.html"), 501)
+
+
+def _asks_for_json() -> bool:
+    best = request.accept_mimetypes.best_match([_PAGE, *_JSON])
+    return request.is_json or best in _JSON
+
+
+def _sentence(error: PaymentMethodRequired) -> str:
+    if error.resource is None:
+        return gettext("Add a payment method to go on.")
+    return gettext("Add a payment method to create: %(resource)s.", resource=error.resource)
+
+
+def _problem(error: PaymentMethodRequired) -> Response:
+    problem = {
+        "type": PROBLEM_TYPE,
+        "title": gettext("A payment method is required"),
+        "status": 402,
+        "detail": _sentence(error),
+        "resource": error.resource,
+    }
+    if error.project_key is not None:
+        problem["billing_url"] = addresses.absolute_or_path(
+            "billing.index", project_id=error.project_key
+        )
+    response = jsonify(problem)
+    response.status_code = 402
+    response.content_type = "application/problem+json"
+    return rendering.keep_private(response)

@@ -1,0 +1,318 @@
+"""The billing pages of a project: who may see them, what they show, and where each action ends."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from flask import abort, flash, make_response, redirect, render_template, request, url_for
+
+from flask_billing import customers, payment_methods, projects
+from flask_billing.customers import DetailsRefused
+from flask_billing.errors import (
+    BillingDisabled,
+    GatewayError,
+    MethodNeeded,
+    NotOurs,
+    SessionUnfinished,
+)
+from flask_billing.state import current
+from flask_billing.web import addresses, presenters
+from flask_billing.web.forms import ActionForm, DetailsForm
+from flask_billing.web.i18n import gettext
+from flask_billing.web.safe_next import keep_way_back, local_path, take_way_back
+
+if TYPE_CHECKING:
+    from flask import Response
+    from werkzeug.wrappers import Response as BaseResponse
+
+    from flask_billing.models import BillingInfo, PaymentMethod
+    from flask_billing.payment_methods import Completion
+
+__all__ = ["ROUTES", "refuse_while_disabled"]
+
+_SESSION_ID = re.compile(r"cs_[A-Za-z0-9_]{1,250}")
+
+
+def refuse_while_disabled() -> None:
+    """Answer every page with 501 while billing is off; the stylesheet is for that page too."""
+    if request.endpoint != "billing.static" and not current().settings.enabled:
+        raise BillingDisabled
+
+
+def index(project_id: Any) -> str:
+    """Show whether the project can go on, what it pays with, and who pays."""
+    project = _project(project_id)
+    info = projects.visible_billing_info(project)
+    methods = projects.payment_methods_of(project)
+    # Everything from the database comes first: no transaction's rows are used after the calls.
+    page = {
+        "project": project,
+        "project_id": project_id,
+        "can_manage": _can_manage(project),
+        "status": presenters.status_of(project),
+        "kinds": presenters.kinds_of(project),
+        "sharing": projects.sharing_count(project),
+        "next": local_path(request.args.get("next")),
+    }
+    rows, kept = presenters.rows_of(methods), _kept(project, methods)
+    live = customers.live_details(info)
+    page["methods"] = presenters.methods_of(rows, live.methods, kept=kept)
+    page["details"] = _details_of(live)
+    page["missing"] = live.missing
+    return render_template("billing/index.html", form=ActionForm(), **page)
+
+
+def add(project_id: Any) -> BaseResponse:
+    """Send the person to the processor's page for saving a payment method."""
+    project = _project(project_id, to_change=True)
+    ActionForm().check()
+    way_back = local_path(request.form.get("next"))
+    index_address = addresses.absolute("billing.index", project_id=project_id, next=way_back)
+    keep_way_back(projects.key_of(project), way_back)
+    try:
+        address = payment_methods.start(
+            project,
+            return_url=addresses.return_address(project_id),
+            cancel_url=index_address,
+        )
+    except SessionUnfinished:
+        flash(_still_checked(), "warning")
+        return _to_index(project_id, way_back)
+    except GatewayError:
+        flash(
+            gettext(
+                "Stripe is not answering, so no payment method can be added right now. "
+                "Nothing is lost; try again in a few minutes."
+            ),
+            "error",
+        )
+        return _to_index(project_id, way_back)
+    return redirect(address, 303)
+
+
+def complete(project_id: Any) -> BaseResponse:
+    """Take the person back from the processor's page, as often as the address is opened."""
+    project = _project(project_id, to_change=True)
+    session_id = request.args.get("session_id", "")
+    if not _SESSION_ID.fullmatch(session_id):
+        abort(404)
+    key = projects.key_of(project)
+    try:
+        completion = payment_methods.complete(project, session_id)
+    except NotOurs:
+        abort(404)
+    except GatewayError:
+        flash(
+            gettext(
+                "Stripe is not answering, so we could not check yet whether your payment method "
+                "was saved. Nothing is lost: reload this page in a minute."
+            ),
+            "warning",
+        )
+        return _to_index(project_id)
+    flash(*_outcome(completion))
+    if completion.state != "complete" or _refusal(completion) is not None:
+        return _to_index(project_id)
+    return redirect(take_way_back(key) or url_for("billing.index", project_id=project_id), 303)
+
+
+def details(project_id: Any) -> Response | BaseResponse:
+    """Show the form for who pays, and save what was typed."""
+    project = _project(project_id, to_change=True)
+    info = projects.visible_billing_info(project)
+    if info is None or info.removed_at is not None:
+        return _details_page(project, project_id, None, state="none")
+    if request.method == "POST":
+        return _save_details(project, project_id, info)
+    sharing = projects.sharing_count(project)
+    live = customers.live_details(info)
+    if live.customer is None:
+        return _details_page(project, project_id, None, state="missing")
+    if live.customer.deleted:
+        return _details_page(project, project_id, None, state="none")
+    form = DetailsForm(live.customer)
+    return _details_page(project, project_id, form, state="form", sharing=sharing)
+
+
+def move(project_id: Any, payment_method_id: UUID) -> BaseResponse:
+    """Change the order in which payment methods are tried."""
+    project = _project(project_id, to_change=True)
+    ActionForm().check()
+    direction = request.form.get("direction")
+    if direction not in {"up", "down"}:
+        abort(400)
+    try:
+        payment_methods.move(project, payment_method_id, direction=direction)
+    except NotOurs:
+        abort(404)
+    flash(gettext("The order was changed."), "success")
+    return _to_index(project_id)
+
+
+def remove(project_id: Any, payment_method_id: UUID) -> Response | BaseResponse:
+    """Say what removing a payment method will do, and do it once that is confirmed."""
+    project = _project(project_id, to_change=True)
+    if request.method != "POST":
+        return _remove_page(project, project_id, payment_method_id)
+    ActionForm().check()
+    try:
+        method = payment_methods.remove(project, payment_method_id)
+    except NotOurs:
+        abort(404)
+    except MethodNeeded:
+        return _remove_page(project, project_id, payment_method_id, status=409)
+    flash(*_farewell(is_gone=method.removed_at is not None))
+    return _to_index(project_id)
+
+
+#: What `make_blueprint` serves: rule behind the prefix, endpoint, view and methods.
+ROUTES = (
+    ("", "index", index, ["GET"]),
+    ("/payment-methods", "add", add, ["POST"]),
+    ("/return", "complete", complete, ["GET"]),
+    ("/details", "details", details, ["GET", "POST"]),
+    ("/payment-methods/<uuid:payment_method_id>/move", "move", move, ["POST"]),
+    ("/payment-methods/<uuid:payment_method_id>/remove", "remove", remove, ["GET", "POST"]),
+)
+
+
+def _project(project_id: Any, *, to_change: bool = False) -> Any:
+    """Return the project as the host's loader gives it: whatever is looked up goes through it."""
+    project = projects.load(str(project_id))
+    if to_change and not _can_manage(project):
+        abort(403)
+    return project
+
+
+def _can_manage(project: Any) -> bool:
+    return bool(current().hooks.can_manage(project))
+
+
+def _to_index(project_id: Any, way_back: str | None = None) -> BaseResponse:
+    return redirect(url_for("billing.index", project_id=project_id, next=way_back), 303)
+
+
+def _outcome(completion: Completion) -> tuple[str, str]:
+    """Return what to tell a person who comes back, and how important that is."""
+    refusal = _refusal(completion)
+    if refusal is not None:
+        return presenters.refusal_sentence(refusal), "warning"
+    if completion.state == "complete":
+        saved = gettext("Your payment method was saved.")
+        known = gettext("Your payment method is saved.")
+        return saved if completion.is_new else known, "success"
+    messages = {
+        "processing": _still_checked(),
+        "expired": gettext(
+            "The page at Stripe has expired and nothing was saved. Add your payment method again."
+        ),
+        "superseded": gettext(
+            "The billing details of this project changed meanwhile, so this payment method is not "
+            "used. Add it again."
+        ),
+    }
+    left = gettext("Nothing was saved yet. Add a payment method whenever you are ready.")
+    return messages.get(completion.state, left), "warning"
+
+
+def _refusal(completion: Completion) -> str | None:
+    """Return why the saved method is refused as things are now: a check may have ended since."""
+    method = completion.payment_method
+    return completion.refusal if method is None else method.refusal
+
+
+def _still_checked() -> str:
+    return gettext("Your bank is still checking your payment method. Come back in a few minutes.")
+
+
+def _farewell(*, is_gone: bool) -> tuple[str, str]:
+    """Return what to tell a person who removed a payment method."""
+    if is_gone:
+        return gettext("Your payment method was removed."), "success"
+    later = gettext(
+        "Your payment method is not charged any more. Stripe is not answering; it will be removed "
+        "there as soon as it does."
+    )
+    return later, "warning"
+
+
+def _kept(project: Any, methods: list[PaymentMethod]) -> dict[UUID, str]:
+    """Return the payment methods that can't be removed with the reason, in words."""
+    usable = [method for method in methods if method.is_usable]
+    if len(usable) != 1 or payment_methods.why_kept(project, usable[0]) is None:
+        return {}
+    reason = gettext(
+        "This is the last payment method that can be charged, and there is still something that "
+        "has to be paid for. Add another one first."
+    )
+    return {usable[0].id: reason}
+
+
+def _details_of(live: customers.LiveDetails) -> presenters.Details | None:
+    if live.customer is None or live.customer.deleted:
+        return None
+    return presenters.details_of(live.customer)
+
+
+def _save_details(project: Any, project_id: Any, info: BillingInfo) -> Response | BaseResponse:
+    form = DetailsForm()
+    sharing = projects.sharing_count(project)
+    if not form.validate():
+        return _details_page(project, project_id, form, sharing=sharing, status=422)
+    try:
+        customers.update(info, form.details(), form.tax_id_pair())
+    except DetailsRefused as refusal:
+        form.refuse(refusal.fields)
+        return _details_page(project, project_id, form, sharing=sharing, status=422)
+    except GatewayError:
+        return _details_page(
+            project, project_id, form, state="unsaved", sharing=sharing, status=503
+        )
+    flash(gettext("Your billing details were saved."), "success")
+    return _to_index(project_id)
+
+
+def _details_page(
+    project: Any,
+    project_id: Any,
+    form: DetailsForm | None,
+    *,
+    state: str = "form",
+    sharing: int = 0,
+    status: int = 200,
+) -> Response:
+    page = render_template(
+        "billing/details.html",
+        project=project,
+        project_id=project_id,
+        form=form or ActionForm(),
+        state=state,
+        sharing=sharing,
+    )
+    return make_response(page, status)
+
+
+def _remove_page(
+    project: Any, project_id: Any, payment_method_id: UUID, *, status: int = 200
+) -> Response:
+    methods = projects.payment_methods_of(project)
+    if not any(method.id == payment_method_id for method in methods):
+        abort(404)
+    info = projects.visible_billing_info(project)
+    sharing = projects.sharing_count(project)
+    rows, kept = presenters.rows_of(methods), _kept(project, methods)
+    live = customers.live_details(info)
+    shown = presenters.methods_of(rows, live.methods, kept=kept)
+    page = render_template(
+        "billing/remove.html",
+        project=project,
+        project_id=project_id,
+        form=ActionForm(),
+        method=next(method for method in shown if method.id == payment_method_id),
+        others_usable=sum(m.is_usable for m in shown if m.id != payment_method_id),
+        sharing=sharing,
+        missing=live.missing,
+    )
+    return make_response(page, status)

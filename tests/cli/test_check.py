@@ -1,0 +1,278 @@
+"""`flask billing check` says what is in place and what needs a person."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from sqlalchemy import text
+
+from flask_billing import (
+    BilledProjectRow,
+    BillingInfo,
+    PaymentHold,
+    PaymentMethod,
+    SetupSession,
+    clock,
+)
+from flask_billing.cli.check import of_hooks, of_settings
+from flask_billing.cli.history import own_revisions
+from flask_billing.gateways.stripe import StripeGateway
+from flask_billing.sandbox import DEFAULT_ACCOUNT
+from flask_billing.settings import Settings
+from flask_billing.state import Hooks, State
+from tests.cli.conftest import Shell
+from tests.host import create_app, db
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from flask_billing.sandbox import Sandbox
+
+NEWEST = own_revisions()[-1].revision
+LONG_AGO = timedelta(hours=3)
+
+
+def test_all_is_well(ready: Shell) -> None:
+    result = ready.billing("check")
+
+    assert result.exit_code == 0, result.output
+    assert marks(result.output) == {"ok"}
+    assert "test mode" in result.output
+    assert DEFAULT_ACCOUNT in result.output
+    assert NEWEST in result.output
+    assert "https://app.example.com" in result.output
+    assert "guarded: Database, Seat, Server, Zone" in result.output
+
+
+def test_one_call_is_made(ready: Shell, stripe_sandbox: Sandbox) -> None:
+    ready.billing("check")
+
+    assert len(list(stripe_sandbox.requests)) == 1
+
+
+def test_billing_that_is_off_is_no_problem(sqlite_url: str, folder: Path) -> None:
+    result = Shell(create_app(sqlite_url), folder).billing("check")
+
+    assert result.exit_code == 0
+    assert result.output.startswith("Billing is off: STRIPE_SECRET_KEY is not set.")
+
+
+def test_database_without_the_tables_is_a_problem(history: Shell) -> None:
+    result = history.billing("check")
+
+    assert result.exit_code == 1
+    [lacks, revisions] = problems(result.output)
+    assert "billing_info, payment_method, billed_project, setup_session" in lacks
+    assert "flask billing install-migrations" in revisions
+
+
+def test_column_that_an_older_table_lacks_is_named(ready: Shell) -> None:
+    execute(ready, "ALTER TABLE payment_method DROP COLUMN stamp")
+
+    result = ready.billing("check")
+
+    assert result.exit_code == 1
+    assert "The database lacks payment_method.stamp." in result.output
+
+
+def test_database_that_was_not_upgraded_is_a_problem(ready: Shell) -> None:
+    execute(ready, f"UPDATE alembic_version SET version_num = '{own_revisions()[-2].revision}'")
+
+    result = ready.billing("check")
+
+    assert result.exit_code == 1
+    [problem] = problems(result.output)
+    assert problem == f"The database is older than {NEWEST}. Run 'flask db upgrade'."
+
+
+def test_newer_release_that_was_not_installed_is_a_problem(ready: Shell) -> None:
+    (ready.versions / f"{NEWEST}.py").unlink()
+
+    result = ready.billing("check")
+
+    assert result.exit_code == 1
+    assert f"yet: {NEWEST}. Run 'flask billing install-migrations'" in result.output
+
+
+def test_database_of_another_history_is_a_problem(ready: Shell) -> None:
+    execute(ready, "UPDATE alembic_version SET version_num = 'c0ffee'")
+
+    result = ready.billing("check")
+
+    assert result.exit_code == 1
+    assert "The database is at a revision that" in result.output
+
+
+def test_unreachable_database_is_a_problem(folder: Path, settings: dict[str, Any]) -> None:
+    app = create_app("postgresql+psycopg://ann:hunter2@127.0.0.1:1/shop", **settings)
+
+    result = Shell(app, folder).billing("check")
+
+    assert result.exit_code == 1
+    assert "The database can't be used" in result.output
+    assert "hunter2" not in result.output
+
+
+def test_key_that_stripe_refuses_is_a_problem(ready: Shell, stripe_sandbox: Sandbox) -> None:
+    stripe_sandbox.fail("GET /v1/account", how="refuse", status=401, message="Invalid API Key")
+
+    result = ready.billing("check")
+
+    assert result.exit_code == 1
+    [problem] = problems(result.output)
+    assert problem.startswith("The key does not work at Stripe")
+    assert ready.app.config["STRIPE_SECRET_KEY"] not in result.output
+
+
+def test_stripe_that_does_not_answer_is_a_problem(ready: Shell, stripe_sandbox: Sandbox) -> None:
+    stripe_sandbox.fail("GET /v1/account", how="error_500", times=5)
+
+    result = ready.billing("check")
+
+    assert result.exit_code == 1
+    [problem] = problems(result.output)
+    assert problem.startswith("Stripe could not be asked")
+
+
+def test_billing_info_of_another_mode_or_account_is_counted(ready: Shell) -> None:
+    save(
+        ready,
+        BillingInfo(stripe_id="cus_1", account_id=DEFAULT_ACCOUNT),
+        BillingInfo(stripe_id="cus_2"),
+        BillingInfo(stripe_id="cus_3", account_id="acct_other"),
+        BillingInfo(stripe_id="cus_4", livemode=True),
+    )
+
+    result = ready.billing("check")
+
+    assert result.exit_code == 0
+    assert "hint     Billing info of another mode or account at Stripe: 2." in result.output
+
+
+def test_missing_base_url_is_a_hint_and_in_live_mode_a_problem() -> None:
+    test, live = (
+        State(db, Settings.from_config({"STRIPE_SECRET_KEY": key}), Hooks(), StripeGateway)
+        for key in ("sk_test_1", "sk_live_1")
+    )
+
+    assert [finding.mark for finding in of_settings(test)] == ["ok", "hint"]
+    assert [finding.mark for finding in of_settings(live)] == ["ok", "problem"]
+
+
+def test_hooks_that_nobody_registered_are_problems() -> None:
+    loader, manage = of_hooks(Hooks())
+
+    assert (loader.mark, manage.mark) == ("problem", "problem")
+    assert "@billing.project_loader" in loader.text
+    assert "@billing.can_manage" in manage.text
+
+
+def test_model_with_a_project_that_is_not_marked_is_a_hint(
+    run_python: Callable[[str], str],
+) -> None:
+    printed = run_python(
+        """
+        from sqlalchemy import ForeignKey
+        from sqlalchemy.orm import Mapped, mapped_column
+
+        from tests.host import Server, create_app, db
+
+        class Volume(db.Model):
+            id: Mapped[int] = mapped_column(primary_key=True)
+            project_id: Mapped[int] = mapped_column(ForeignKey("project.id"))
+
+        class Letter(db.Model):
+            id: Mapped[int] = mapped_column(primary_key=True)
+            server_id: Mapped[int] = mapped_column(ForeignKey("server.id"))
+
+        class SmallServer(Server):
+            pass
+
+        key = {"STRIPE_SECRET_KEY": "sk_test_1", "STRIPE_API_BASE": "http://127.0.0.1:9"}
+        app = create_app("sqlite://", **key)
+        print(app.test_cli_runner().invoke(args=["billing", "check"]).output)
+        """
+    )
+
+    hints = [line for line in printed.splitlines() if "is not guarded" in line]
+    assert len(hints) == 1
+    assert hints[0].startswith("hint     Volume belongs to a project")
+
+
+def test_what_waits_for_the_sweeper_for_long_is_a_problem(ready: Shell) -> None:
+    info = BillingInfo(stripe_id="cus_1")
+    earlier = clock.now() - LONG_AGO
+    leaving, held = (
+        PaymentMethod(id=UUID(int=n), stripe_id=f"pm_{n}", billing_info=info) for n in (1, 2)
+    )
+    leaving.position, leaving.leaving_at = None, earlier
+    hold = PaymentHold(payment_method=held, amount=100, currency="usd", created_at=earlier)
+    save(
+        ready,
+        info,
+        leaving,
+        held,
+        hold,
+        BilledProjectRow(project_key="1"),
+        SetupSession(project_key="1", created_at=earlier, expires_at=earlier),
+    )
+
+    result = ready.billing("check")
+
+    assert result.exit_code == 1
+    assert [problem.partition(".")[0] for problem in problems(result.output)] == [
+        "Waiting for over an hour: setup sessions (1)",
+        "Waiting for over an hour: removals of payment methods (1)",
+        "Waiting for over an hour: holds (1)",
+    ]
+
+
+def test_what_is_young_or_done_does_not_wait(ready: Shell) -> None:
+    info = BillingInfo(stripe_id="cus_1")
+    earlier = clock.now() - LONG_AGO
+    gone, leaving = (
+        PaymentMethod(id=UUID(int=n), stripe_id=f"pm_{n}", billing_info=info) for n in (1, 2)
+    )
+    gone.position, gone.leaving_at, gone.removed_at = None, earlier, earlier
+    leaving.position, leaving.leaving_at = None, clock.now()
+    hold = PaymentHold(
+        payment_method=gone, amount=100, currency="usd", created_at=earlier, state="released"
+    )
+    later = clock.now() + timedelta(hours=20)
+    save(
+        ready,
+        info,
+        gone,
+        leaving,
+        hold,
+        BilledProjectRow(project_key="1"),
+        SetupSession(project_key="1", created_at=earlier, expires_at=later),
+    )
+
+    result = ready.billing("check")
+
+    assert result.exit_code == 0, result.output
+    assert "Nothing has waited for over an hour." in result.output
+
+
+def marks(output: str) -> set[str]:
+    return {line.split()[0] for line in output.splitlines()}
+
+
+def problems(output: str) -> list[str]:
+    found = [line.partition(" ") for line in output.splitlines()]
+    return [rest.strip() for mark, _, rest in found if mark == "problem"]
+
+
+def save(shell: Shell, *rows: Any) -> None:
+    with shell.app.app_context():
+        db.session.add_all(rows)
+        db.session.commit()
+
+
+def execute(shell: Shell, statement: str) -> None:
+    with shell.app.app_context(), db.engine.begin() as connection:
+        connection.execute(text(statement))

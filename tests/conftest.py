@@ -1,0 +1,192 @@
+"""What every test can ask for, and an honest word at the end about what did not run."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from importlib.metadata import version
+from pathlib import Path
+from textwrap import dedent
+from typing import TYPE_CHECKING
+
+import pytest
+from sqlalchemy import Connection, Engine, event
+
+from tests.databases import DatabaseServer, MariaDB, PostgreSQL, UnreachableError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from flask_billing.sandbox import Sandbox
+
+ROOT = Path(__file__).resolve().parent.parent
+CI = os.environ.get("CI") == "true"
+
+for name in list(os.environ):
+    if name.startswith(("BILLING_", "FLASK_APP", "FLASK_DEBUG", "STRIPE_")):
+        del os.environ[name]
+
+
+def pytest_report_header() -> str:
+    releases = ", ".join(f"{name} {version(name)}" for name in ("sqlalchemy", "flask", "stripe"))
+    return f"with: {releases}"
+
+
+# What could not run is skipped with the reason. It is said once more at the very end, so that a
+# green run cannot be mistaken for a whole one; in CI it makes the run fail.
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> Iterator[None]:
+    yield
+    skipped: dict[str, int] = {}
+    for report in terminalreporter.stats.get("skipped", []):
+        reason = report.longrepr[2].removeprefix("Skipped: ")
+        skipped[reason] = skipped.get(reason, 0) + 1
+    if skipped:
+        terminalreporter.section("NOT EVERYTHING WAS TESTED", sep="!", red=True, bold=True)
+        for reason, count in skipped.items():
+            terminalreporter.write_line(f"NOT RUN: {count} x {reason}", red=True, bold=True)
+        if CI:
+            terminalreporter.write_line("CI leaves nothing out: this run failed.", red=True)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    terminal = session.config.pluginmanager.get_plugin("terminalreporter")
+    if CI and terminal is not None and terminal.stats.get("skipped"):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+@pytest.fixture(autouse=True)
+def _push_request_context() -> None:
+    """Take the place of pytest-flask's fixture, which keeps one app context open for a whole test.
+
+    Under it every request of a test shares one database session, and a forgotten commit passes.
+    """
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _no_telemetry() -> None:
+    import stripe
+
+    stripe.enable_telemetry = False
+
+
+@pytest.fixture(autouse=True)
+def _close_connections() -> Iterator[None]:
+    """Close what a test's engines still hold, which would otherwise warn when it is collected."""
+    engines: set[Engine] = set()
+
+    def remember(connection: Connection) -> None:
+        engines.add(connection.engine)
+
+    event.listen(Engine, "engine_connect", remember)
+    yield
+    event.remove(Engine, "engine_connect", remember)
+    for engine in engines:
+        engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def _postgresql() -> Iterator[PostgreSQL]:
+    server = PostgreSQL()
+    yield server
+    server.drop()
+
+
+@pytest.fixture(scope="session")
+def _mariadb() -> Iterator[MariaDB]:
+    server = MariaDB()
+    yield server
+    server.drop()
+
+
+def _fresh(server: DatabaseServer) -> str:
+    try:
+        return server.fresh_database()
+    except UnreachableError as unreachable:
+        pytest.skip(str(unreachable))
+
+
+@pytest.fixture
+def sqlite_url(tmp_path: Path) -> str:
+    """The URL of an empty SQLite database in a file of this test."""
+    return f"sqlite:///{tmp_path / 'test.sqlite'}"
+
+
+@pytest.fixture
+def postgresql_url(_postgresql: PostgreSQL) -> str:
+    """The URL of an empty PostgreSQL database."""
+    return _fresh(_postgresql)
+
+
+@pytest.fixture
+def mariadb_url(_mariadb: MariaDB) -> str:
+    """The URL of an empty MariaDB database."""
+    return _fresh(_mariadb)
+
+
+@pytest.fixture(
+    params=[
+        pytest.param(name, marks=pytest.mark.database)
+        for name in ("sqlite", "postgresql", "mariadb")
+    ]
+)
+def database_url(request: pytest.FixtureRequest) -> str:
+    """The URL of an empty database; a test that asks for it runs once on each of the three."""
+    url: str = request.getfixturevalue(f"{request.param}_url")
+    return url
+
+
+@pytest.fixture(scope="session")
+def _sandbox() -> Iterator[Sandbox]:
+    from flask_billing.sandbox import Sandbox
+
+    with Sandbox() as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def stripe_sandbox(_sandbox: Sandbox) -> Sandbox:
+    """A local Stripe that knows nothing yet."""
+    _sandbox.reset()
+    return _sandbox
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """The path of the browser."""
+    for name in ("chromium", "chromium-browser", "google-chrome"):
+        if path := shutil.which(name):
+            return path
+    pytest.skip("Browser tests (there is no chromium; run `make services`)")
+
+
+@pytest.fixture
+def run_python(tmp_path: Path) -> Callable[[str], str]:
+    """Runs a script in a process of its own, with warnings as errors, and gives what it prints.
+
+    For what needs a fresh process: another registry, another kind of host. A script that fails
+    fails the test with what it wrote to standard error.
+    """
+
+    def run(script: str) -> str:
+        path = tmp_path / "script.py"
+        path.write_text(dedent(script))
+        done = subprocess.run(
+            [sys.executable, "-W", "error", path],
+            cwd=tmp_path,
+            env=os.environ | {"PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        if done.returncode:
+            pytest.fail(f"The script ended with {done.returncode}:\n{done.stderr}", pytrace=False)
+        return done.stdout
+
+    return run

@@ -1,0 +1,146 @@
+"""Makes databases for the tests on the servers of this machine, and drops them."""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, ClassVar
+
+from sqlalchemy import create_engine, make_url, text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.pool import NullPool
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sqlalchemy import URL, Connection
+
+
+class UnreachableError(Exception):
+    """No server lets the tests in; the message says which and what to do."""
+
+
+@dataclass
+class DatabaseServer:
+    """A server on which the tests make one database, and empty it for each test."""
+
+    title: ClassVar[str]
+    variable: ClassVar[str]
+    defaults: ClassVar[tuple[str, ...]]
+
+    _admin: URL | None = field(default=None, init=False)
+    _refusal: str | None = field(default=None, init=False)
+    _database: str | None = field(default=None, init=False)
+
+    def fresh_database(self) -> str:
+        """The URL of an empty database. It is the same one in each test."""
+        admin = self._reach()
+        if self._database is None:
+            name = f"flask_billing_test_{os.getpid()}"
+            with _connect(admin) as connection:
+                connection.execute(text(f"CREATE DATABASE {name}{self._options}"))
+            self._database = name
+        else:
+            self._empty(admin, self._database)
+        return admin.set(database=self._database).render_as_string(hide_password=False)
+
+    def drop(self) -> None:
+        if self._admin is not None and self._database is not None:
+            with _connect(self._admin) as connection:
+                self._end_others(connection, self._database)
+                connection.execute(text(f"DROP DATABASE {self._database}"))
+            self._database = None
+
+    def _reach(self) -> URL:
+        if self._admin is None and self._refusal is None:
+            self._find()
+        if self._admin is None:
+            raise UnreachableError(self._refusal)
+        return self._admin
+
+    def _find(self) -> None:
+        given = os.environ.get(self.variable)
+        urls = [make_url(url) for url in ([given] if given else self.defaults)]
+        for url in urls:
+            try:
+                with _connect(url):
+                    self._admin = url
+                    return
+            except DBAPIError as error:
+                reason = str(error.orig).strip().splitlines()[0]
+        self._refusal = (
+            f"{self.title} tests (no server lets them in at {urls[0].host}:{urls[0].port}; "
+            f"run `make services` or set {self.variable}): {reason}"
+        )
+
+    _options: ClassVar[str] = ""
+
+    def _empty(self, admin: URL, name: str) -> None:
+        raise NotImplementedError
+
+    def _end_others(self, connection: Connection, name: str) -> None:
+        raise NotImplementedError
+
+
+class PostgreSQL(DatabaseServer):
+    title = "PostgreSQL"
+    variable = "FLASK_BILLING_TEST_POSTGRESQL"
+    defaults = (
+        "postgresql+psycopg://postgres@127.0.0.1:5432/postgres",
+        "postgresql+psycopg://flask_billing_test:flask_billing_test@127.0.0.1:5432/postgres",
+    )
+
+    def _empty(self, admin: URL, name: str) -> None:
+        with _connect(admin.set(database=name)) as connection:
+            self._end_others(connection, name)
+            connection.execute(text("DROP SCHEMA public CASCADE"))
+            connection.execute(text("CREATE SCHEMA public"))
+
+    def _end_others(self, connection: Connection, name: str) -> None:
+        connection.execute(
+            text(
+                "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
+                " WHERE datname = :name AND pid <> pg_backend_pid()"
+            ),
+            {"name": name},
+        )
+
+
+class MariaDB(DatabaseServer):
+    title = "MariaDB"
+    variable = "FLASK_BILLING_TEST_MARIADB"
+    defaults = (
+        "mariadb+pymysql://root@127.0.0.1:3306/",
+        "mariadb+pymysql://flask_billing_test:flask_billing_test@127.0.0.1:3306/",
+    )
+    _options = " CHARACTER SET utf8mb4"
+
+    def _empty(self, admin: URL, name: str) -> None:
+        with _connect(admin) as connection:
+            self._end_others(connection, name)
+            connection.execute(text(f"DROP DATABASE {name}"))
+            connection.execute(text(f"CREATE DATABASE {name}{self._options}"))
+
+    def _end_others(self, connection: Connection, name: str) -> None:
+        threads = connection.scalars(
+            text(
+                "SELECT id FROM information_schema.processlist"
+                " WHERE db = :name AND id <> connection_id()"
+            ),
+            {"name": name},
+        )
+        for thread in threads.all():
+            connection.execute(text(f"KILL {int(thread)}"))
+
+
+@contextmanager
+def _connect(url: URL) -> Iterator[Connection]:
+    engine = create_engine(
+        url,
+        isolation_level="AUTOCOMMIT",
+        poolclass=NullPool,
+        connect_args={"connect_timeout": 5},
+    )
+    with engine.connect() as connection:
+        yield connection

@@ -1,0 +1,182 @@
+"""The billing tables live in the host's own history, whatever kind of host it is."""
+
+from __future__ import annotations
+
+import re
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from sqlalchemy import create_engine, inspect, text
+from sqlalchemy.pool import NullPool
+
+from flask_billing.cli.history import own_revisions
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from sqlalchemy import Connection
+
+    from tests.migrations.hosts import Host
+
+CONVENTION = {
+    "ix": "ix_%(column_0_label)s",
+    "uq": "uq_%(table_name)s_%(column_0_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+    "pk": "pk_%(table_name)s",
+}
+BILLING = [script.revision for script in own_revisions()]
+AND_BACK = ["db check", "db downgrade base", "db upgrade", "db check"]
+
+
+def test_new_host_gets_the_tables_and_its_own_revision(
+    make_host: Callable[..., Host], database_url: str
+) -> None:
+    host = make_host(database_url)
+
+    host.flask(
+        "db init",
+        "billing install-migrations",
+        "db upgrade",
+        "db migrate -m host",
+        "db upgrade",
+        *AND_BACK,
+    )
+
+    own = host.revision_named("host").read_text()
+    assert f"down_revision = '{BILLING[-1]}'" in own
+    assert sorted(set(re.findall(r"create_table\('(\w+)'", own))) == ["project", "server"]
+
+
+@pytest.mark.parametrize("choices", [{}, {"naming_convention": CONVENTION}], ids=["", "convention"])
+def test_host_with_revisions_and_rows_gets_the_tables_after_them(
+    make_host: Callable[..., Host], database_url: str, choices: dict[str, Any]
+) -> None:
+    before = make_host(database_url, billed=False, **choices)
+    before.flask("db init", "db migrate -m start", "db upgrade")
+    execute(database_url, "INSERT INTO project (id, name) VALUES (1, 'north')")
+    host = make_host(database_url, **choices)
+
+    outputs = host.flask(
+        "billing install-migrations",
+        "billing install-migrations",
+        "db upgrade",
+        "db migrate -m billing",
+        "db upgrade",
+        "db check",
+    )
+
+    assert outputs[0].count("Copied") == len(BILLING)
+    assert "Nothing to copy" in outputs[1]
+    own = host.revision_named("billing").read_text()
+    assert "create_table" not in own
+    assert own.count("add_column") == 1
+    assert "billing_info_id" in own
+    assert execute(database_url, "SELECT name, billing_info_id FROM project") == [("north", None)]
+    host.flask(*AND_BACK)
+    with connected(database_url) as connection:
+        [key] = inspect(connection).get_foreign_keys("project")
+    assert key["referred_table"] == "billing_info"
+
+
+@pytest.mark.parametrize("server", ["postgresql_url", "mariadb_url"])
+@pytest.mark.database
+def test_host_without_batch_mode(
+    make_host: Callable[..., Host], request: pytest.FixtureRequest, server: str
+) -> None:
+    url = request.getfixturevalue(server)
+    choices = {"migrate": {"render_as_batch": False, "compare_server_default": True}}
+    before = make_host(url, billed=False, **choices)
+    before.flask("db init", "db migrate -m start", "db upgrade")
+    host = make_host(url, **choices)
+
+    host.flask(
+        "billing install-migrations", "db upgrade", "db migrate -m billing", "db upgrade", *AND_BACK
+    )
+
+    assert "batch_alter_table" not in host.revision_named("billing").read_text()
+
+
+def test_host_with_two_databases_gets_the_tables_in_one(
+    make_host: Callable[..., Host], database_url: str
+) -> None:
+    host = make_host(database_url, second_database=True)
+
+    host.flask(
+        "db init --multidb",
+        "billing install-migrations",
+        "db upgrade",
+        "db migrate -m host",
+        "db upgrade",
+        *AND_BACK,
+    )
+
+    with connected(f"sqlite:///{host.folder / 'archive.sqlite'}") as archive:
+        assert sorted(inspect(archive).get_table_names()) == ["alembic_version", "letter"]
+    with connected(database_url) as connection:
+        assert inspect(connection).has_table("billing_info")
+
+
+def test_host_can_go_back_to_before_it_had_billing(
+    make_host: Callable[..., Host], database_url: str
+) -> None:
+    before = make_host(database_url, billed=False)
+    before.flask("db init", "db migrate -m start", "db upgrade")
+    [start] = [path.stem.partition("_")[0] for path in before.versions.glob("*_start.py")]
+    host = make_host(database_url)
+    host.flask("billing install-migrations", "db upgrade", "db migrate -m billing", "db upgrade")
+
+    host.flask(f"db downgrade {start}")
+
+    with connected(database_url) as connection:
+        inspector = inspect(connection)
+        assert sorted(inspector.get_table_names()) == ["alembic_version", "project", "server"]
+        assert [column["name"] for column in inspector.get_columns("project")] == ["id", "name"]
+
+
+def test_host_that_autogenerated_our_tables_is_told_and_can_follow(
+    make_host: Callable[..., Host], database_url: str
+) -> None:
+    host = make_host(database_url)
+    host.flask("db init", "db migrate -m mine")
+    mine = host.revision_named("mine")
+    mine.write_text(f"import flask_billing.models.types\n{mine.read_text()}")
+    host.flask("db upgrade")
+
+    [(code, told)] = host.try_flask("billing install-migrations")
+
+    assert code == 1
+    assert f"revision {mine.stem.partition('_')[0]}" in told
+    assert "flask db downgrade base" in told
+    assert list(host.versions.glob("fb*.py")) == []
+    if "mariadb" in database_url:
+        drop_index = r"batch_op.drop_index.*billed_project.*"
+        mine.write_text(re.sub(drop_index, "pass", mine.read_text()))
+    host.flask("db downgrade base")
+    mine.unlink()
+    host.flask(
+        "billing install-migrations", "db upgrade", "db migrate -m host", "db upgrade", *AND_BACK
+    )
+
+
+def test_upgrade_can_be_written_as_sql_text(make_host: Callable[..., Host]) -> None:
+    host = make_host("postgresql+psycopg://nobody@127.0.0.1:1/nowhere")
+
+    host.flask("db init", "billing install-migrations")
+    [sql] = host.flask("db upgrade --sql")
+
+    assert sql.count("CREATE TABLE") == len(BILLING)
+    assert "CONSTRAINT payment_hold_amount_check CHECK (amount > 0)" in sql
+
+
+@contextmanager
+def connected(url: str) -> Iterator[Connection]:
+    with create_engine(url, poolclass=NullPool).begin() as connection:
+        yield connection
+
+
+def execute(url: str, statement: str) -> list[tuple[Any, ...]]:
+    with connected(url) as connection:
+        result = connection.execute(text(statement))
+        return [tuple(row) for row in result] if result.returns_rows else []
