@@ -135,6 +135,9 @@ def _begin_session(user: User) -> None:
 def _local_path(target: str | None) -> str | None:
     """Return where a person came from, if that is a page of ours."""
     # Judged after parsing, which drops the tabs and line ends that browsers drop too.
-    parts = urlsplit(target or "")
+    try:
+        parts = urlsplit(target or "")
+    except ValueError:
+        return None
     elsewhere = parts.scheme or parts.netloc or parts.path.startswith(("//", "/\\"))
     return parts.path if parts.path.startswith("/") and not elsewhere else None

@@ -62,7 +62,8 @@ class PaymentMethodRequired(BillingError, HTTPException):
         resource: str | None = None,
     ) -> None:
         if description is None and resource is not None:
-            description = f"Add a payment method to create: {resource}."
+            article = "an" if resource[:1].lower() in "aeiou" else "a"
+            description = f"Add a payment method to create {article} {resource}."
         super().__init__(description, response)
         self.project_key = project_key
         self.resource = resource

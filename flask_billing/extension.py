@@ -93,9 +93,7 @@ class Billing:
     @overload
     def payment_method_required(self, *, model: type[Any]) -> Callable[[View], View]: ...
 
-    def payment_method_required(
-        self, view: Any = None, *, model: type[Any] | None = None
-    ) -> Any:
+    def payment_method_required(self, view: Any = None, *, model: type[Any] | None = None) -> Any:
         """Stop people before they fill in a form whose result the guard would refuse.
 
         Decorates a view, or takes a blueprint, whose URLs hold `project_id`::

@@ -7,7 +7,14 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, Connection, ForeignKey, Uuid, event, inspect, update
 from sqlalchemy.ext.hybrid import hybrid_property
-from sqlalchemy.orm import Mapped, Mapper, declared_attr, mapped_column, object_session, relationship
+from sqlalchemy.orm import (
+    Mapped,
+    Mapper,
+    declared_attr,
+    mapped_column,
+    object_session,
+    relationship,
+)
 from sqlalchemy.sql.naming import conv
 
 from flask_billing import guard, payment_methods, projects

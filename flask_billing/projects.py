@@ -158,9 +158,7 @@ def lock(connection: Connection, keys: Iterable[str]) -> None:
     table = _table(BilledProjectRow)
     for key in sorted(keys):
         connection.execute(
-            update(table)
-            .where(table.c.project_key == key)
-            .values(revision=table.c.revision + 1)
+            update(table).where(table.c.project_key == key).values(revision=table.c.revision + 1)
         )
 
 
@@ -201,7 +199,7 @@ def visible_billing_info(project: Any) -> BillingInfo | None:
 
 
 def paying_info_id(project: Any) -> UUID | None:
-    """Return the id of who pays for `project`; `None` where that customer is gone or not visible."""
+    """Return the id of who pays; `None` where that customer is gone or of another key."""
     info = visible_billing_info(project)
     return info.id if info is not None and info.removed_at is None else None
 

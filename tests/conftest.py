@@ -75,19 +75,22 @@ def _no_telemetry() -> None:
     stripe.enable_telemetry = False
 
 
-@pytest.fixture(autouse=True)
-def _close_connections() -> Iterator[None]:
-    """Close what a test's engines still hold, which would otherwise warn when it is collected."""
-    engines: set[Engine] = set()
+# Idle connections are closed after each test; left to the garbage collector they would warn in a
+# later one. This is no fixture, because those of the test's app have to end first.
 
-    def remember(connection: Connection) -> None:
-        engines.add(connection.engine)
+_engines: set[Engine] = set()
 
-    event.listen(Engine, "engine_connect", remember)
+
+@event.listens_for(Engine, "engine_connect")
+def _remember_engine(connection: Connection) -> None:
+    _engines.add(connection.engine)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_teardown() -> Iterator[None]:
     yield
-    event.remove(Engine, "engine_connect", remember)
-    for engine in engines:
-        engine.dispose()
+    while _engines:
+        _engines.pop().dispose()
 
 
 @pytest.fixture(scope="session")

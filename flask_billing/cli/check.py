@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 import click
+from flask import current_app
 from flask.cli import with_appcontext
 from sqlalchemy import ColumnElement, Connection, func, inspect, or_, select
 from sqlalchemy.exc import SQLAlchemyError
@@ -174,6 +175,10 @@ def absent_from(connection: Connection) -> list[str]:
 
 def of_history(connection: Connection) -> Finding:
     """Say whether the revisions are installed and the database is upgraded by them."""
+    if "migrate" not in current_app.extensions:
+        return Finding(
+            "hint", "This app has no Flask-Migrate, so nobody knows the database's revision."
+        )
     try:
         scripts = history.host_scripts()
         missing = history.missing_from(scripts)

@@ -30,6 +30,9 @@ __all__ = [
     "revisions_of",
 ]
 
+#: What reading a history with a faulty file, or without one that another names, may raise.
+_BROKEN = (CommandError, RevisionError, ImportError, KeyError, NameError, SyntaxError)
+
 
 def environment() -> Path:
     """Return where our Alembic environment is: in the installed package, or beside its source."""
@@ -72,7 +75,7 @@ def revisions_of(scripts: ScriptDirectory) -> list[Script]:
     """
     try:
         return list(scripts.walk_revisions())[::-1]
-    except (CommandError, RevisionError, SyntaxError) as error:
+    except _BROKEN as error:
         raise click.ClickException(f"The history in '{scripts.dir}' is broken: {error}") from None
 
 

@@ -19,6 +19,16 @@ if TYPE_CHECKING:
 
 __all__ = ["install_migrations"]
 
+_MADE_ELSEWHERE = """\
+Your revision {revision} ({path}) makes billing tables itself: {tables}. Nothing was copied.
+These tables come with revisions of their own, which updates build on. To change over:
+  1. Where it has run: 'flask db downgrade {before}'. This drops the tables and their rows. On
+     MariaDB, take drop_index of billing tables out of its downgrade first: an index that serves a
+     foreign key goes with its table only.
+  2. Delete {file}; if it does other things too, take only the billing tables
+     and the columns that refer to them out of its upgrade and downgrade.
+  3. Run this command again, then 'flask db upgrade' and 'flask db migrate'."""
+
 
 @dataclass(frozen=True)
 class Copy:
@@ -88,17 +98,13 @@ def refuse_tables_made_elsewhere(scripts: ScriptDirectory) -> None:
             parent = script.down_revision or "base"
             before = parent if isinstance(parent, str) else " and ".join(parent)
             raise click.ClickException(
-                f"Your revision {script.revision} ({script.path}) makes billing tables itself: "
-                f"{', '.join(tables)}. Nothing was copied.\n"
-                "These tables come with revisions of their own, which updates build on. To change "
-                "over:\n"
-                f"  1. Where it has run: 'flask db downgrade {before}'. This drops the tables. "
-                "On MariaDB, take\n     drop_index of billing tables out of its downgrade first: "
-                "an index that serves a foreign key\n     goes with its table only.\n"
-                f"  2. Delete {Path(script.path).name}; if it does other things too, take only the "
-                "billing tables and the columns\n     that refer to them out of its upgrade and "
-                "downgrade.\n"
-                "  3. Run this command again, then 'flask db upgrade' and 'flask db migrate'."
+                _MADE_ELSEWHERE.format(
+                    revision=script.revision,
+                    path=script.path,
+                    file=Path(script.path).name,
+                    tables=", ".join(tables),
+                    before=before,
+                )
             )
 
 

@@ -209,5 +209,8 @@ class Gateway(Protocol):
         :raises flask_billing.errors.PaymentDeclined: The method can't be charged.
         """
 
+    def find_hold(self, customer_id: str, local_id: UUID) -> Hold | None:
+        """Return the hold that was made for our row, if there is one."""
+
     def release_hold(self, stripe_id: str) -> Hold:
         """Give a held amount back; one that is released already is fine."""

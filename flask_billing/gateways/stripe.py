@@ -8,12 +8,11 @@ prints bodies.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cached_property, wraps
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 from uuid import UUID
 
 import stripe
@@ -41,6 +40,9 @@ if TYPE_CHECKING:
 
 __all__ = ["StripeGateway"]
 
+P = ParamSpec("P")
+T = TypeVar("T")
+
 #: Our own names in the metadata of everything that we make.
 _LOCAL_ID = "flask_billing_id"
 _PURPOSE = "flask_billing_purpose"
@@ -49,7 +51,24 @@ _NOTE = "Note"
 
 _AUTHENTICATION = {"authentication_required", "invoice_payment_intent_requires_action"}
 _NEVER_AGAIN = {"lost_card", "stolen_card", "pickup_card", "restricted_card", "fraudulent"}
-_IN_USE = {"idempotency_key_in_use", "lock_timeout", "rate_limit"}
+
+
+def _our_errors(call: Callable[P, T]) -> Callable[P, T]:
+    """Turn the SDK's errors into ours.
+
+    Ours is raised after the SDK's is forgotten, so that it is not even the context of ours: its
+    `args`, body and headers hold what the customer typed, and a log of the chain would print them.
+    """
+
+    @wraps(call)
+    def speak(*args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return call(*args, **kwargs)
+        except stripe.StripeError as error:
+            ours = _error(error)
+        raise ours
+
+    return speak
 
 
 class StripeGateway:
@@ -78,11 +97,12 @@ class StripeGateway:
             base_addresses=self._addresses,
         )
 
+    @_our_errors
     def account_id(self) -> str:
         """Return the id of the account that the key belongs to."""
-        with _our_errors():
-            return self._client.v1.accounts.retrieve_current().id
+        return self._client.v1.accounts.retrieve_current().id
 
+    @_our_errors
     def create_setup_session(self, request: SetupRequest) -> RemoteSetupSession:
         """Open Checkout in setup mode, or return the session that the same request opened."""
         ours = {_LOCAL_ID: str(request.local_id), _PURPOSE: request.purpose}
@@ -100,35 +120,31 @@ class StripeGateway:
             params |= {"customer_creation": "always", "billing_address_collection": "required"}
         else:
             params["customer"] = request.customer_id
-        with _our_errors():
-            session = self._client.v1.checkout.sessions.create(
-                params,  # type: ignore[arg-type]
-                {"idempotency_key": f"setup-{request.local_id}"},
-            )
-            return _session(session)
+        session = self._client.v1.checkout.sessions.create(
+            params,  # type: ignore[arg-type]
+            {"idempotency_key": f"setup-{request.local_id}"},
+        )
+        return _session(session)
 
+    @_our_errors
     def setup_session(self, stripe_id: str) -> RemoteSetupSession:
         """Return a Checkout session with its payment method."""
-        with _our_errors():
-            session = self._client.v1.checkout.sessions.retrieve(
-                stripe_id, {"expand": ["setup_intent.payment_method"]}
-            )
-            return _session(session)
+        session = self._client.v1.checkout.sessions.retrieve(
+            stripe_id, {"expand": ["setup_intent.payment_method"]}
+        )
+        return _session(session)
 
+    @_our_errors
     def expire_setup_session(self, stripe_id: str) -> None:
         """Close the Checkout page, so that nothing can be saved there any more."""
-        with _our_errors():
-            self._client.v1.checkout.sessions.expire(
-                stripe_id, {}, {"idempotency_key": f"expire-{stripe_id}"}
-            )
+        self._client.v1.checkout.sessions.expire(stripe_id)
 
+    @_our_errors
     def customer(self, stripe_id: str) -> Customer:
         """Return a customer with its tax ids; a deleted one says so."""
-        with _our_errors():
-            return _customer(
-                self._client.v1.customers.retrieve(stripe_id, {"expand": ["tax_ids"]})
-            )
+        return _customer(self._client.v1.customers.retrieve(stripe_id, {"expand": ["tax_ids"]}))
 
+    @_our_errors
     def update_customer(
         self, stripe_id: str, details: CustomerDetails, *, local_id: UUID, key: str
     ) -> Customer:
@@ -146,92 +162,99 @@ class StripeGateway:
             "metadata": {_LOCAL_ID: str(local_id)},
             "expand": ["tax_ids"],
         }
-        with _our_errors():
-            customer = self._client.v1.customers.update(
-                stripe_id,
-                params,  # type: ignore[arg-type]
-                {"idempotency_key": key},
-            )
-            return _customer(customer)
+        customer = self._client.v1.customers.update(
+            stripe_id,
+            params,  # type: ignore[arg-type]
+            {"idempotency_key": key},
+        )
+        return _customer(customer)
 
+    @_our_errors
     def add_tax_id(self, customer_id: str, type: str, value: str, *, key: str) -> TaxId:
         """Give a customer a tax id; Stripe verifies it on its own."""
         params: Any = {"type": type, "value": value}
-        with _our_errors():
-            return _tax_id(
-                self._client.v1.customers.tax_ids.create(
-                    customer_id, params, {"idempotency_key": key}
-                )
-            )
+        return _tax_id(
+            self._client.v1.customers.tax_ids.create(customer_id, params, {"idempotency_key": key})
+        )
 
+    @_our_errors
     def remove_tax_id(self, customer_id: str, tax_id: str) -> None:
         """Take a tax id from a customer; one that is gone already is fine."""
-        with _our_errors(), _gone_is_fine():
+        try:
             self._client.v1.customers.tax_ids.delete(customer_id, tax_id)
+        except stripe.InvalidRequestError as error:
+            if error.code != "resource_missing":
+                raise
 
+    @_our_errors
     def payment_methods(self, customer_id: str) -> list[PaymentMethodDetails]:
         """Return everything that a customer has saved."""
-        with _our_errors():
-            page = self._client.v1.customers.payment_methods.list(customer_id, {"limit": 100})
-            return [_method(method) for method in page.auto_paging_iter()]
+        page = self._client.v1.customers.payment_methods.list(customer_id, {"limit": 100})
+        return [_method(method) for method in page.auto_paging_iter()]
 
+    @_our_errors
     def payment_method(self, stripe_id: str) -> PaymentMethodDetails | None:
         """Return a payment method, or `None` where Stripe knows no such id."""
-        with _our_errors():
-            try:
-                return _method(self._client.v1.payment_methods.retrieve(stripe_id))
-            except stripe.InvalidRequestError as error:
-                if error.code == "resource_missing":
-                    return None
-                raise
+        try:
+            return _method(self._client.v1.payment_methods.retrieve(stripe_id))
+        except stripe.InvalidRequestError as error:
+            if error.code == "resource_missing":
+                return None
+            raise
 
     def detach_payment_method(self, stripe_id: str) -> None:
         """Take a payment method from its customer for good; one that is gone already is fine."""
-        with _our_errors():
-            try:
-                self._client.v1.payment_methods.detach(
-                    stripe_id, {}, {"idempotency_key": f"detach-{stripe_id}"}
-                )
-            except stripe.InvalidRequestError:
-                # Stripe answers 400 to a second detach, without a code of its own for it.
-                method = self.payment_method(stripe_id)
-                if method is not None and method.customer_id is not None:
-                    raise
+        refusal = self._detach(stripe_id)
+        # Stripe answers a second detach with a refusal that has no code of its own.
+        if refusal is not None:
+            method = self.payment_method(stripe_id)
+            if method is not None and method.customer_id is not None:
+                raise refusal
 
+    @_our_errors
+    def _detach(self, stripe_id: str) -> GatewayError | None:
+        try:
+            self._client.v1.payment_methods.detach(stripe_id)
+        except stripe.InvalidRequestError as error:
+            return _error(error)
+        return None
+
+    @_our_errors
     def hold(
         self, customer_id: str, method_id: str, amount: int, currency: str, *, local_id: UUID
     ) -> Hold:
         """Hold `amount` minor units with an uncaptured payment intent."""
-        with _our_errors():
-            intent = self._client.v1.payment_intents.create(
-                {
-                    "amount": amount,
-                    "currency": currency,
-                    "customer": customer_id,
-                    "payment_method": method_id,
-                    "capture_method": "manual",
-                    "confirm": True,
-                    "off_session": True,
-                    "metadata": {_LOCAL_ID: str(local_id)},
-                },
-                {"idempotency_key": f"hold-{local_id}"},
-            )
-            return _hold(intent)
+        intent = self._client.v1.payment_intents.create(
+            {
+                "amount": amount,
+                "currency": currency,
+                "customer": customer_id,
+                "payment_method": method_id,
+                "capture_method": "manual",
+                "confirm": True,
+                "off_session": True,
+                "metadata": {_LOCAL_ID: str(local_id)},
+            },
+            {"idempotency_key": f"hold-{local_id}"},
+        )
+        return _hold(intent)
 
+    @_our_errors
+    def find_hold(self, customer_id: str, local_id: UUID) -> Hold | None:
+        """Return the hold that was made for our row, if there is one."""
+        page = self._client.v1.payment_intents.list({"customer": customer_id, "limit": 100})
+        for intent in page.auto_paging_iter():
+            if _get(intent, "metadata", _LOCAL_ID) == str(local_id):
+                return _hold(intent)
+        return None
+
+    @_our_errors
     def release_hold(self, stripe_id: str) -> Hold:
         """Give a held amount back; one that is released already is fine."""
-        with _our_errors():
-            try:
-                return _hold(
-                    self._client.v1.payment_intents.cancel(
-                        stripe_id, {}, {"idempotency_key": f"release-{stripe_id}"}
-                    )
-                )
-            except stripe.InvalidRequestError:
-                hold = _hold(self._client.v1.payment_intents.retrieve(stripe_id))
-                if hold.state != "released":
-                    raise
-                return hold
+        intent = self._client.v1.payment_intents.retrieve(stripe_id)
+        if intent.status == "canceled":
+            return _hold(intent)
+        return _hold(self._client.v1.payment_intents.cancel(stripe_id))
 
 
 def _quieten_sdk() -> None:
@@ -253,31 +276,6 @@ def _nothing_below_warning(record: logging.LogRecord) -> bool:
     return record.levelno >= logging.WARNING
 
 
-@contextmanager
-def _our_errors() -> Iterator[None]:
-    """Turn the SDK's errors into ours.
-
-    The SDK's error is not chained: its `args`, body and headers hold what the customer typed, and
-    a log of the chain would print them.
-    """
-    ours: GatewayError | None = None
-    try:
-        yield
-    except stripe.StripeError as error:
-        ours = _error(error)
-    if ours is not None:
-        raise ours
-
-
-@contextmanager
-def _gone_is_fine() -> Iterator[None]:
-    try:
-        yield
-    except stripe.InvalidRequestError as error:
-        if error.code != "resource_missing":
-            raise
-
-
 def _error(error: stripe.StripeError) -> GatewayError:
     detail = error.error
     code = error.code or getattr(detail, "code", None)
@@ -289,6 +287,7 @@ def _error(error: stripe.StripeError) -> GatewayError:
     if isinstance(error, stripe.CardError):
         return _card_error(detail, code, found)
     if isinstance(error, stripe.IdempotencyError):
+        found["code"] = "idempotency_key_reused"
         return GatewayError("Stripe saw this idempotency key with other parameters.", **found)
     if isinstance(error, stripe.InvalidRequestError):
         return GatewayRefusal(f"Stripe refused the request ({code or 'no code'}).", **found)
@@ -296,6 +295,9 @@ def _error(error: stripe.StripeError) -> GatewayError:
         return GatewayError(
             "Stripe does not accept the key. Check STRIPE_SECRET_KEY and its rights.", **found
         )
+    if (error.http_status or 0) >= 500:
+        # Stripe answers the same again under the same key until it forgets the key.
+        found["code"] = code or "server_error"
     return GatewayUnavailable("Stripe did not answer, or not in a usable way.", **found)
 
 

@@ -177,9 +177,7 @@ def _ask_rules(
     return None
 
 
-def _fits_free_quantity(
-    connection: Connection, model: type[Any], key: Any, count: int
-) -> bool:
+def _fits_free_quantity(connection: Connection, model: type[Any], key: Any, count: int) -> bool:
     free: int = model.billing_free_quantity
     if count > free:
         return False

@@ -71,9 +71,7 @@ def _selected(statement: Any, column: Column[Any]) -> Any:
     return _plain(getattr(chosen, "element", chosen), {})
 
 
-def _set_on_conflict(
-    statement: Any, column: Column[Any], row: Mapping[str, Any]
-) -> Iterator[Any]:
+def _set_on_conflict(statement: Any, column: Column[Any], row: Mapping[str, Any]) -> Iterator[Any]:
     """Yield the project that an upsert moves a row to, unless it is the inserted one."""
     clause = getattr(statement, "_post_values_clause", None)
     changes = getattr(clause, "update_values_to_set", None) or getattr(clause, "update", None)
@@ -98,7 +96,7 @@ def _value(
     for name, value in values.items():
         if getattr(name, "key", name) == column.key:
             return _plain(value, row)
-    return row[column.key] if column.key in row else default
+    return row.get(column.key, default)
 
 
 def _plain(value: Any, row: Mapping[str, Any]) -> Any:

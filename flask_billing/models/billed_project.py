@@ -40,7 +40,7 @@ class BilledProjectRow(Model):
     #: What the project is billed in; null until it is fixed.
     currency: Mapped[str | None] = mapped_column(String(3))
     #: An internal project is not billed, and the guard lets it pass.
-    billable: Mapped[bool] = mapped_column(Boolean(create_constraint=False), default=True)
+    billable: Mapped[bool] = mapped_column(Boolean, default=True)
     #: Who paid last; follows the project's own column.
     billing_info_id: Mapped[UUID | None] = mapped_column(
         Uuid, ForeignKey("billing_info.id", name=conv("billed_project_billing_info_id_fkey"))

@@ -36,7 +36,7 @@ class BillingInfo(Model):
     #: The customer's id at the gateway.
     stripe_id: Mapped[str] = mapped_column(ExactText())
     #: Whether the customer pays with real money; as the key that it was made with.
-    livemode: Mapped[bool] = mapped_column(Boolean(create_constraint=False), default=current_livemode)
+    livemode: Mapped[bool] = mapped_column(Boolean, default=current_livemode)
     #: The account at the processor that the customer belongs to; null where it is not known.
     account_id: Mapped[str | None] = mapped_column(ExactText())
     created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=clock.now)

@@ -65,7 +65,7 @@ class PaymentMethod(Model):
     #: Its place in the order of trying, 0 first; null once it is leaving or gone.
     position: Mapped[int | None] = mapped_column(Integer)
     #: Whether the processor could charge it, as far as is known; an expired card is not usable.
-    usable: Mapped[bool] = mapped_column(Boolean(create_constraint=False), default=True)
+    usable: Mapped[bool] = mapped_column(Boolean, default=True)
     #: Why we refuse it although the processor would not: `banned`, `country` or `declined`.
     refusal: Mapped[str | None] = mapped_column(String(40))
     created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=clock.now)

@@ -9,7 +9,7 @@ from sqlalchemy.orm import DeclarativeBase
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sqlalchemy.orm import registry as Registry
+    from sqlalchemy.orm import registry
 
 __all__ = ["Model", "current_livemode", "map_onto", "set_livemode_source", "table_names"]
 
@@ -24,26 +24,26 @@ else:
         """The base of every billing model; becomes a mapped class in :func:`map_onto`."""
 
 
-_mapped_onto: Registry | None = None
+_mapped_onto: registry | None = None
 _livemode: Callable[[], bool] = bool
 
 
-def map_onto(registry: Registry, models: tuple[type[Model], ...]) -> None:
-    """Map `models` onto `registry`; a second call with the same registry does nothing.
+def map_onto(target: registry, models: tuple[type[Model], ...]) -> None:
+    """Map `models` onto the registry `target`; a second call with the same registry does nothing.
 
     :raises RuntimeError: They are mapped onto another registry already.
     """
     global _mapped_onto
-    if _mapped_onto is registry:
+    if _mapped_onto is target:
         return
     if _mapped_onto is not None:
         raise RuntimeError(
             "The billing models belong to another SQLAlchemy object already: a process has one "
             "'db'. Make one SQLAlchemy() and give the same one to every Billing()."
         )
-    _mapped_onto = registry
+    _mapped_onto = target
     for model in models:
-        registry.mapped(model)
+        target.mapped(model)
 
 
 def table_names(models: tuple[type[Model], ...]) -> frozenset[str]:

@@ -19,7 +19,13 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
 from flask_billing import clock, projects, signals, sync
-from flask_billing.errors import GatewayError, GatewayRefusal, NotOurs, SessionUnfinished
+from flask_billing.errors import (
+    GatewayError,
+    GatewayRefusal,
+    GatewayUnavailable,
+    NotOurs,
+    SessionUnfinished,
+)
 from flask_billing.gateways import (
     CustomerDetails,
     PaymentMethodDetails,
@@ -77,7 +83,9 @@ def start(project: Any, *, return_url: str, cancel_url: str) -> str:
         if remote is not None and remote.state == "complete":
             finished = finish(row, remote.stripe_id)
             if finished.state in {"processing", "open"}:
-                raise SessionUnfinished("The last payment method is still being checked.", state=finished.state)
+                raise SessionUnfinished(
+                    "The last payment method is still being checked.", state=finished.state
+                )
         else:
             end_session(row, "expired")
     raise GatewayError("No page for saving a payment method could be opened.")
@@ -135,9 +143,11 @@ def _open_row(key: str) -> SetupSession | None:
         SetupSession.purpose == PURPOSE,
         SetupSession.open_marker == 1,
     )
-    return current().db.session.scalars(
-        query, execution_options={"populate_existing": True}
-    ).one_or_none()
+    return (
+        current()
+        .db.session.scalars(query, execution_options={"populate_existing": True})
+        .one_or_none()
+    )
 
 
 def _outlived(row: SetupSession) -> bool:
@@ -190,6 +200,9 @@ def _remote(row: SetupSession, return_url: str, cancel_url: str) -> RemoteSetupS
         # Of another mode or account, or asked for with other addresses since a deployment.
         if error.code in {"resource_missing", "idempotency_key_reused"}:
             return None
+        if error.code == "server_error" and stripe_id is None:
+            # The key would repeat this answer for a day. Whatever it opened, nobody was sent there.
+            end_session(row, "expired")
         raise
     row.stripe_id, row.expires_at = remote.stripe_id, remote.expires_at
     row.state = "open" if row.state == "starting" else row.state
@@ -250,28 +263,49 @@ def _ended(row: SetupSession) -> Completion:
     return Completion(row.state, method, refusal=method.refusal if method else None)
 
 
+@dataclass(frozen=True)
+class _Found:
+    """What the processor told of a finished session, before anything of it is written."""
+
+    session_id: str
+    customer_id: str
+    account_id: str | None
+    method: PaymentMethodDetails
+    #: The ids of what the customer saved before that is the same card.
+    twins: frozenset[str]
+    refusal: str | None
+    stamp: int
+
+
 def _take_over(row: SetupSession, remote: RemoteSetupSession, stamp: int) -> Completion:
-    state = current()
-    details, customer_id = remote.payment_method, remote.customer_id
-    if details is None or customer_id is None:
+    method, customer_id = remote.payment_method, remote.customer_id
+    if method is None or customer_id is None:
         raise GatewayError("The processor finished a session without a customer or a method.")
-    account = sync.account_id()
+    account_id = sync.account_id()
     if row.billing_info_id is None:
-        _copy_details(row, remote, details)
-    twins = _twins(row, details, customer_id)
-    refusal = first_refusal(details)
-    row_id = row.id
-    for _ in range(_TRIES):
-        try:
-            saved = _save(row_id, remote, account, stamp, refusal, twins)
-            break
-        except IntegrityError:
-            # Someone else saved the same customer or position between our look and our write.
-            state.db.session.rollback()
-    else:
-        raise GatewayError("The payment method could not be written down.")
+        _copy_details(row, remote, method)
+    found = _Found(
+        session_id=remote.stripe_id,
+        customer_id=customer_id,
+        account_id=account_id,
+        method=method,
+        twins=_twins(row, method, customer_id),
+        refusal=first_refusal(method),
+        stamp=stamp,
+    )
+    saved = _save_at_last(row.id, found)
     _follow_up(saved)
     return saved
+
+
+def _save_at_last(row_id: UUID, found: _Found) -> Completion:
+    for _ in range(_TRIES):
+        try:
+            return _save(row_id, found)
+        except IntegrityError:
+            # Someone else saved the same customer or position between our look and our write.
+            current().db.session.rollback()
+    raise GatewayError("The payment method could not be written down.")
 
 
 def _copy_details(
@@ -285,14 +319,18 @@ def _copy_details(
     found = CustomerDetails(name=details.holder, email=remote.email, address=details.address)
     local_id, customer_id = row.id, remote.customer_id or ""
     current().db.session.commit()
-    current().gateway.update_customer(
-        customer_id, found, local_id=local_id, key=f"setup-{local_id}-details"
-    )
+    for attempt in range(_TRIES):
+        key = f"setup-{local_id}-details-{attempt}"
+        try:
+            current().gateway.update_customer(customer_id, found, local_id=local_id, key=key)
+            return
+        except GatewayUnavailable as error:
+            # A key repeats a server error for a day; anything else is repeated by who called.
+            if error.code != "server_error" or attempt + 1 == _TRIES:
+                raise
 
 
-def _twins(
-    row: SetupSession, details: PaymentMethodDetails, customer_id: str
-) -> frozenset[str]:
+def _twins(row: SetupSession, details: PaymentMethodDetails, customer_id: str) -> frozenset[str]:
     """Return the ids of what the customer saved before that is the same card."""
     known = row.billing_info_id is not None and details.fingerprint
     current().db.session.commit()
@@ -305,24 +343,12 @@ def _twins(
     )
 
 
-def _save(
-    row_id: UUID,
-    remote: RemoteSetupSession,
-    account: str | None,
-    stamp: int,
-    refusal: str | None,
-    twins: frozenset[str],
-) -> Completion:
+def _save(row_id: UUID, found: _Found) -> Completion:
     """Write billing info, payment method and the project's link in one transaction."""
-    state = current()
-    session = state.db.session
+    session = current().db.session
     row = session.get_one(SetupSession, row_id)
-    details, customer_id = remote.payment_method, remote.customer_id
-    assert details is not None
-    assert customer_id is not None
-    known = session.scalars(
-        select(BillingInfo).where(BillingInfo.stripe_id == customer_id)
-    ).one_or_none()
+    by_id = select(BillingInfo).where(BillingInfo.stripe_id == found.customer_id)
+    known = session.scalars(by_id).one_or_none()
     key, known_id = row.project_key, known.id if known is not None else None
     session.commit()
     begin(known_id, key)
@@ -330,45 +356,48 @@ def _save(
     if row.state in {"complete", "superseded"}:
         session.commit()
         return _ended(row)
-    info = known or BillingInfo(
-        gateway=state.gateway.name,
-        stripe_id=customer_id,
-        livemode=state.settings.livemode,
-        account_id=account,
-    )
-    session.add(info)
-    session.flush()
-    method = _method_row(info, details, stamp, refusal)
+    info = known or _new_billing_info(found)
+    method = _method_row(info, found)
     project = session.get(projects.model(), projects.normal_key(key))
     paying = projects.paying_info_id(project) if project is not None else None
     if project is None or paying not in {None, info.id}:
+        # The project pays otherwise by now: let the method go, so that no card is stranded.
         mark_leaving(method)
         row.end("superseded")
     else:
         project.billing_info = info
-        _place(info, method, twins)
+        _place(info, method, found.twins)
         row.end("complete")
-    row.stripe_id = remote.stripe_id
+    row.stripe_id = found.session_id
     row.payment_method_id = method.id
     session.commit()
     return Completion(row.state, method, is_new=row.state == "complete", refusal=method.refusal)
 
 
-def _method_row(
-    info: BillingInfo, details: PaymentMethodDetails, stamp: int, refusal: str | None
-) -> PaymentMethod:
+def _new_billing_info(found: _Found) -> BillingInfo:
+    state = current()
+    info = BillingInfo(
+        gateway=state.gateway.name,
+        stripe_id=found.customer_id,
+        livemode=state.settings.livemode,
+        account_id=found.account_id,
+    )
+    state.db.session.add(info)
+    state.db.session.flush()
+    return info
+
+
+def _method_row(info: BillingInfo, found: _Found) -> PaymentMethod:
     session = current().db.session
-    method = session.scalars(
-        select(PaymentMethod).where(PaymentMethod.stripe_id == details.stripe_id)
-    ).one_or_none()
+    by_id = select(PaymentMethod).where(PaymentMethod.stripe_id == found.method.stripe_id)
+    method = session.scalars(by_id).one_or_none()
     if method is None:
         method = PaymentMethod(
-            stripe_id=details.stripe_id,
+            stripe_id=found.method.stripe_id,
             billing_info=info,
-            position=None,
-            usable=not details.is_expired(clock.now()),
-            refusal=refusal,
-            stamp=stamp,
+            usable=not found.method.is_expired(clock.now()),
+            refusal=found.refusal,
+            stamp=found.stamp,
         )
         session.add(method)
         session.flush()

@@ -26,8 +26,8 @@ __all__ = ["ban", "finish_hold", "first_refusal", "place_hold"]
 
 #: The refusal of a method whose hold is not decided yet.
 CHECKING = "checking"
-#: How long an idempotency key is safe to repeat; the processor may forget it after a day.
-_KEY_LIVES = timedelta(hours=23)
+#: When a hold that was asked for without an answer is looked for, and not asked for again.
+_REPEAT_FOR = timedelta(minutes=10)
 
 
 def first_refusal(details: PaymentMethodDetails) -> str | None:
@@ -124,20 +124,23 @@ def _hold(hold: PaymentHold) -> None:
     currency, local_id = hold.currency, hold.id
     created_at = hold.created_at
     session.commit()
-    if clock.now() - created_at > _KEY_LIVES:
-        # Whether it was held can't be asked safely any more; the processor gives back by itself.
-        _end(hold, "released")
-        session.commit()
-        return
+    held = None
+    gateway = current().gateway
     try:
-        held = current().gateway.hold(customer, method_id, amount, currency, local_id=local_id)
-        hold.stripe_id, hold.state = held.stripe_id, held.state
-        _decide(hold.payment_method, None)
+        held = gateway.find_hold(customer, local_id)
+        if held is None and clock.now() - created_at > _REPEAT_FOR:
+            # Nothing was held then, and nothing will be held for that request any more.
+            _end(hold, "released")
+        elif held is None:
+            held = gateway.hold(customer, method_id, amount, currency, local_id=local_id)
     except PaymentActionRequired:
         # The bank wants to see the customer when money moves. Nothing is held, nothing is wrong.
         _end(hold, "released")
     except PaymentDeclined:
         _end(hold, "declined")
+    if held is not None:
+        hold.stripe_id, hold.state = held.stripe_id, held.state
+        _decide(hold.payment_method, "declined" if held.state == "declined" else None)
     session.commit()
 
 

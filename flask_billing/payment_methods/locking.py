@@ -42,6 +42,7 @@ def begin(billing_info_id: UUID | None, key: str) -> list[str]:
     :returns: The keys of all the projects that were locked.
     """
     session = current().db.session
+    session.commit()
     bind = session.get_bind(mapper=BilledProjectRow.__mapper__)
     options = {}
     if bind.dialect.name != "sqlite" and not isinstance(bind, Connection):

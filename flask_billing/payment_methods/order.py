@@ -73,9 +73,7 @@ def present(
     return list(session.scalars(query))
 
 
-def arrange(
-    session: Session | scoped_session[Session], methods: Sequence[PaymentMethod]
-) -> None:
+def arrange(session: Session | scoped_session[Session], methods: Sequence[PaymentMethod]) -> None:
     """Give `methods` the positions 0, 1, 2 … in their sequence.
 
     Positions that change go through null: no database swaps two unique values in one statement.
@@ -101,13 +99,16 @@ def place_new(session: Session, *_: Any) -> None:
     """Give rows that were built by hand the next position, before they are flushed."""
     waiting: dict[Any, list[PaymentMethod]] = defaultdict(list)
     for row in session.new:
-        if isinstance(row, PaymentMethod) and row.position is None and row.leaving_at is None:
-            if row.removed_at is None:
-                waiting[row.billing_info or row.billing_info_id].append(row)
+        if isinstance(row, PaymentMethod) and _wants_place(row):
+            waiting[row.billing_info or row.billing_info_id].append(row)
     for info, methods in waiting.items():
         first = _next_position(session, info)
         for place, method in enumerate(sorted(methods, key=_made), start=first):
             method.position = place
+
+
+def _wants_place(row: PaymentMethod) -> bool:
+    return row.position is None and row.leaving_at is None and row.removed_at is None
 
 
 def _made(row: PaymentMethod) -> int:

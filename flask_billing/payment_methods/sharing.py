@@ -32,6 +32,8 @@ def share(project: Any, other: Any) -> None:
     begin(info_id, projects.key_of(other))
     if info_id is None or not any(method.is_usable for method in present(session, info_id)):
         session.rollback()
-        raise MethodNeeded("The project has no payment method that could be charged. Add one first.")
+        raise MethodNeeded(
+            "The project has no payment method that could be charged. Add one first."
+        )
     other.billing_info_id = info_id
     session.commit()

@@ -151,8 +151,16 @@ class Sandbox:
 
 
 def make_server(engine: Engine, host: str, port: int) -> BaseWSGIServer:
-    """Bind a threaded server for an engine."""
-    return _Server(host, port, create_app(engine), _QuietHandler)
+    """Bind a threaded server for an engine; a port that is taken is an `OSError`."""
+    # Werkzeug ends the process when a port is taken; a socket of our own raises.
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        listener = socket.create_server((host, port), family=family)
+    except OSError:
+        engine.close()
+        raise
+    with listener:
+        return _Server(host, port, create_app(engine), _QuietHandler, fd=listener.fileno())
 
 
 def serve(
@@ -178,7 +186,7 @@ def serve(
     engine = Engine(database)
     server = make_server(engine, host, port)
     try:
-        ready(f"http://{host}:{server.port}")
+        ready(f"http://{f'[{host}]' if ':' in host else host}:{server.port}")
         server.serve_forever()
     except KeyboardInterrupt:
         pass

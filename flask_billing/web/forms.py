@@ -49,7 +49,9 @@ class ActionForm(FlaskForm):
         :raises flask_wtf.csrf.CSRFError: The token is missing, old or another session's.
         """
         if not self.validate():
-            raise CSRFError("This page was open for too long. Go back, reload it and try again.")
+            raise CSRFError(
+                i18n.gettext("This page was open for too long. Go back, reload it and try again.")
+            )
 
 
 def _trimmed(value: str | None) -> str:

@@ -14,7 +14,7 @@ from babel import Locale
 from babel.support import NullTranslations, Translations
 from flask import current_app, request
 
-__all__ = ["DOMAIN", "N_", "gettext", "locale", "ngettext"]
+__all__ = ["DOMAIN", "N_", "gettext", "language", "locale", "ngettext"]
 
 DOMAIN = "flask_billing"
 DIRECTORY = Path(__file__).parent / "translations"
@@ -46,6 +46,12 @@ def locale() -> Locale:
     return Locale.parse(request.accept_languages.best_match(_shipped(), default="en"))
 
 
+def language() -> str:
+    """Return the language that our messages are in, as HTML names it."""
+    spoken = isinstance(_translations(), Translations)
+    return str(locale()).replace("_", "-") if spoken else "en"
+
+
 def _translations() -> NullTranslations:
     chosen = locale()
     directories = [str(DIRECTORY)]
@@ -72,9 +78,12 @@ def _shipped() -> tuple[str, ...]:
 
 @lru_cache(maxsize=64)
 def _catalog(name: str, directories: tuple[str, ...]) -> NullTranslations:
-    catalog = Translations()
-    for directory in directories:
-        found = Translations.load(directory, [name, name.partition("_")[0]], DOMAIN)
-        if isinstance(found, Translations):
-            catalog.merge(found)
-    return catalog
+    found = [
+        Translations.load(directory, [name, name.partition("_")[0]], DOMAIN)
+        for directory in directories
+    ]
+    catalogs = [catalog for catalog in found if isinstance(catalog, Translations)]
+    merged = Translations()
+    for catalog in catalogs:
+        merged.merge(catalog)
+    return merged if catalogs else NullTranslations()

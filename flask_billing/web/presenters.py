@@ -81,6 +81,7 @@ _REFUSALS = {
     "country": N_("can't be used: cards from its country are not accepted here"),
     "declined": N_("can't be used: your bank declined it for good"),
 }
+_REFUSED_HERE = N_("can't be used here")
 _REFUSAL_SENTENCES = {
     "checking": N_("Your card was saved and is being checked. Look again in a minute."),
     "banned": N_("Your card was saved, but it is blocked here. Add another one."),
@@ -251,8 +252,9 @@ def methods_of(
     :param live: What the processor says, by its own ids.
     :param kept: Why some of them can't be removed, by our ids.
     """
-    first = next((row for row in rows if row.is_usable), None)
     staying = [row for row in rows if not row.is_leaving]
+    usable = [row for row in staying if row.is_usable]
+    first = usable[0] if usable and len(staying) > 1 else None
     return [
         Method(
             id=row.id,
@@ -366,7 +368,7 @@ def _states(row: Row, live: PaymentMethodDetails | None, *, is_first: bool) -> I
         yield State("good", gettext("tried first"))
     if row.refusal is not None:
         tone = "note" if row.refusal == "checking" else "bad"
-        yield State(tone, gettext(_REFUSALS.get(row.refusal, N_("can't be used here"))))
+        yield State(tone, gettext(_REFUSALS.get(row.refusal, _REFUSED_HERE)))
     elif expired:
         yield State("bad", gettext("expired"))
     elif not row.is_usable:

@@ -22,7 +22,7 @@ def context() -> dict[str, Any]:
     """
     return {
         "billing_layout": current().settings.layout,
-        "billing_locale": str(i18n.locale()).replace("_", "-"),
+        "billing_language": i18n.language(),
         "billing_gettext": i18n.gettext,
         "billing_ngettext": i18n.ngettext,
     }

@@ -92,7 +92,7 @@ def add(project_id: Any) -> BaseResponse:
     return redirect(address, 303)
 
 
-def complete(project_id: Any) -> BaseResponse:
+def complete(project_id: Any) -> Response | BaseResponse:
     """Take the person back from the processor's page, as often as the address is opened."""
     project = _project(project_id, to_change=True)
     session_id = request.args.get("session_id", "")
@@ -104,14 +104,9 @@ def complete(project_id: Any) -> BaseResponse:
     except NotOurs:
         abort(404)
     except GatewayError:
-        flash(
-            gettext(
-                "Stripe is not answering, so we could not check yet whether your payment method "
-                "was saved. Nothing is lost: reload this page in a minute."
-            ),
-            "warning",
-        )
-        return _to_index(project_id)
+        # Not a redirect: whoever reloads this page asks again.
+        page = render_template("billing/unchecked.html", project=project, project_id=project_id)
+        return make_response(page, 503)
     flash(*_outcome(completion))
     if completion.state != "complete" or _refusal(completion) is not None:
         return _to_index(project_id)

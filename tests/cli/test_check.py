@@ -97,6 +97,15 @@ def test_newer_release_that_was_not_installed_is_a_problem(ready: Shell) -> None
     assert f"yet: {NEWEST}. Run 'flask billing install-migrations'" in result.output
 
 
+def test_host_without_flask_migrate_gets_a_hint(ready: Shell) -> None:
+    del ready.app.extensions["migrate"]
+
+    result = ready.billing("check")
+
+    assert result.exit_code == 0
+    assert "hint     This app has no Flask-Migrate" in result.output
+
+
 def test_database_of_another_history_is_a_problem(ready: Shell) -> None:
     execute(ready, "UPDATE alembic_version SET version_num = 'c0ffee'")
 

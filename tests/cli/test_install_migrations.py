@@ -168,13 +168,26 @@ def test_earlier_revision_that_was_lost_is_named(history: Shell) -> None:
     assert chain(history) == OWN[1:]
 
 
-def test_broken_history_is_told_without_a_traceback(history: Shell) -> None:
-    (history.versions / "0001_broken.py").write_text("revision = '0001'\ndown_revision = (\n")
+@pytest.mark.filterwarnings("ignore:Revision gone referenced from:UserWarning")
+@pytest.mark.parametrize(
+    "source",
+    [
+        "revision = '0001'\ndown_revision = (\n",
+        "revision = '0001'\ndown_revision = 'gone'\n",
+        "revision = '0001'\ndown_revision = '0001'\n",
+        "import gone\n\nrevision = '0001'\ndown_revision = None\n",
+        "revision = gone\ndown_revision = None\n",
+        "down_revision = None\n",
+    ],
+)
+def test_broken_history_is_told_without_a_traceback(history: Shell, source: str) -> None:
+    (history.versions / "0001_broken.py").write_text(source)
 
     result = history.billing("install-migrations")
 
     assert result.exit_code == 1
     assert "is broken" in result.output
+    assert not (history.versions / f"{OWN[0]}.py").exists()
 
 
 def test_file_in_the_way_is_not_overwritten(history: Shell) -> None:

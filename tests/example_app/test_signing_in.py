@@ -109,6 +109,7 @@ def test_signing_in_leads_back(sign_up: MakeVisitor, visit: MakeVisitor) -> None
         "/\\evil.example/",
         "/%09/evil.example/",
         "/%09\\evil.example/",
+        "//[evil.example",
         "evil.example",
         "javascript:alert(1)",
     ],

@@ -28,7 +28,7 @@ def make_client() -> Iterator[Callable[..., stripe.StripeClient]]:
             base_addresses={"api": sandbox.url},
             http_client=opened[-1],
             max_network_retries=retries,
-            **more,  # type: ignore[arg-type]
+            **more,
         )
 
     yield make
@@ -62,7 +62,7 @@ def setup_session(client: stripe.StripeClient) -> Callable[..., stripe.checkout.
                 "currency": "usd",
                 "success_url": "http://host.test/back?session_id={CHECKOUT_SESSION_ID}",
                 "cancel_url": "http://host.test/billing",
-                **params,  # type: ignore[typeddict-item]
+                **params,
             }
         )
 

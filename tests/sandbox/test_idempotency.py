@@ -56,8 +56,8 @@ def test_decline_is_replayed_and_a_new_key_tries_again(client: stripe.StripeClie
     ids = []
     for key in ("key-1", "key-1", "key-2"):
         with pytest.raises(stripe.CardError) as declined:
-            client.v1.payment_intents.create(DECLINED, {"idempotency_key": key})  # type: ignore[arg-type]
-        ids.append(declined.value.error.payment_intent.id)  # type: ignore[union-attr]
+            client.v1.payment_intents.create(DECLINED, {"idempotency_key": key})
+        ids.append(declined.value.error.payment_intent.id)
 
     assert ids[0] == ids[1] != ids[2]
 

@@ -30,7 +30,7 @@ def charge(
             "payment_method": method,
             "confirm": True,
             "off_session": True,
-            **more,  # type: ignore[typeddict-item]
+            **more,
         }
     )
 
@@ -382,7 +382,7 @@ def test_wrong_payment_is_refused(
     client: stripe.StripeClient, customer: stripe.Customer, params: dict[str, Any], param: str
 ) -> None:
     with pytest.raises(stripe.InvalidRequestError) as refused:
-        charge(client, customer, **{"method": "pm_card_visa"}, **params)  # type: ignore[arg-type]
+        charge(client, customer, method="pm_card_visa", **params)
 
     assert refused.value.param == param
     assert client.v1.payment_intents.list().data == []
@@ -400,7 +400,7 @@ def test_event_holds_the_object_as_it_was_then(
     events = client.v1.events.list({"type": "customer.updated"}).data
 
     assert [event.data.object["name"] for event in events] == ["Grace", "Ada"]
-    assert events[0].data.previous_attributes == {"name": "Ada"}
+    assert events[0].data.to_dict()["previous_attributes"] == {"name": "Ada"}
     assert events[1].request is not None
     assert events[1].request.idempotency_key == "key-1"
     assert events[0].api_version == stripe.api_version

@@ -18,9 +18,7 @@ if TYPE_CHECKING:
 LIVE = "sk_live_sandbox"
 
 
-def test_call_without_a_key_is_refused(
-    stripe_sandbox: Sandbox, browser: requests.Session
-) -> None:
+def test_call_without_a_key_is_refused(stripe_sandbox: Sandbox, browser: requests.Session) -> None:
     answer = browser.get(f"{stripe_sandbox.url}/v1/account")
 
     assert answer.status_code == 401
@@ -96,7 +94,7 @@ def test_unknown_parameter_is_refused_with_its_full_name(client: stripe.StripeCl
     params = {"address": {"street": "x"}}
 
     with pytest.raises(stripe.InvalidRequestError) as refused:
-        client.v1.customers.create(params)  # type: ignore[arg-type]
+        client.v1.customers.create(params)
 
     assert (refused.value.code, refused.value.param) == ("parameter_unknown", "address[street]")
     assert refused.value.user_message == "Received unknown parameter: address[street]"
@@ -128,7 +126,7 @@ def test_bad_page_is_refused(
     client: stripe.StripeClient, params: dict[str, object], param: str
 ) -> None:
     with pytest.raises(stripe.InvalidRequestError) as refused:
-        client.v1.customers.list(params)  # type: ignore[arg-type]
+        client.v1.customers.list(params)
 
     assert refused.value.param == param
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -67,23 +68,27 @@ def test_parallel_calls_are_all_kept(stripe_sandbox: Sandbox, client: stripe.Str
 
 
 def test_end_of_a_sandbox_ends_its_threads_and_slow_calls(make_client: MakeClient) -> None:
-    before = threading.active_count()
+    before = set(threading.enumerate())
     with Sandbox(latency=60) as sandbox:
-        thread = threading.Thread(
-            target=requests.get, args=(f"{sandbox.url}/v1/account",), kwargs={"auth": ("sk_test_a", "")}
-        )
+        ask = partial(requests.get, f"{sandbox.url}/v1/account", auth=("sk_test_a", ""))
+        thread = threading.Thread(target=ask)
         thread.start()
         while not len(sandbox.requests):
             pass
     thread.join(timeout=10)
 
-    assert threading.active_count() == before
+    assert set(threading.enumerate()) <= before
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.1", "::", "example.com"])
 def test_serving_to_other_machines_has_to_be_asked_for(host: str) -> None:
     with pytest.raises(ValueError, match="other machines"):
         serve(host, 0)
+
+
+def test_port_that_is_taken_is_an_error(stripe_sandbox: Sandbox) -> None:
+    with pytest.raises(OSError, match="in use"):
+        serve("127.0.0.1", int(stripe_sandbox.url.rsplit(":", 1)[1]))
 
 
 def test_command_serves_and_ends_cleanly(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from uuid import uuid4
 
 import pytest
 from flask import Flask
+from flask_wtf import CSRFProtect
 
 from flask_billing.sandbox import Sandbox
 from flask_billing.web.addresses import absolute, return_address
@@ -93,7 +94,7 @@ def test_missing_loader_is_an_error_that_names_the_decorator(
 ) -> None:
     monkeypatch.setattr(billing._hooks, "project_loader", None)
 
-    with pytest.raises(RuntimeError, match="@billing.project_loader"):
+    with pytest.raises(RuntimeError, match=r"@billing\.project_loader"):
         person.page()
 
 
@@ -164,11 +165,19 @@ class TestWithCsrf:
         assert response.status_code == 303
         assert response.location.startswith(person.sandbox.url)
 
+    def test_token_of_the_page_passes_the_protection_of_the_host(
+        self, app: Flask, person: Person
+    ) -> None:
+        CSRFProtect(app)
+
+        refused = person.send("/payment-methods")
+        passed = person.send("/payment-methods", {"csrf_token": token_on(person.page())})
+
+        assert (refused.status_code, passed.status_code) == (400, 303)
+
     def test_details_without_token_keep_what_was_typed(self, person: Person) -> None:
         person.come_back(
-            person.sandbox.complete_checkout(
-                person.begin(csrf_token=token_on(person.page()))
-            )
+            person.sandbox.complete_checkout(person.begin(csrf_token=token_on(person.page())))
         )
 
         response = person.send("/details", {"name": "Grace Hopper", "country": "US"})
@@ -212,15 +221,15 @@ def test_processor_sends_people_back_to_an_address_that_is_known(
     assert address == expected + "/return?session_id={CHECKOUT_SESSION_ID}"
 
 
-@pytest.mark.parametrize("host", ["evil.example", "localhost.evil.example", "127.0.0.1.evil.example"])
+@pytest.mark.parametrize(
+    "host", ["evil.example", "localhost.evil.example", "127.0.0.1.evil.example"]
+)
 def test_host_header_of_anyone_is_not_believed(person: Person, host: str) -> None:
     with pytest.raises(RuntimeError, match="BILLING_BASE_URL"):
         person.send("/payment-methods", headers={"Host": host})
 
 
-def test_host_that_flask_does_not_trust_is_400(
-    sqlite_url: str, stripe_sandbox: Sandbox
-) -> None:
+def test_host_that_flask_does_not_trust_is_400(sqlite_url: str, stripe_sandbox: Sandbox) -> None:
     app = create_app(
         sqlite_url,
         STRIPE_SECRET_KEY=stripe_sandbox.secret_key,
@@ -244,3 +253,20 @@ def test_base_url_holds_for_an_app_that_is_mounted_below_it(
         address = absolute("billing.index", project_id=1)
 
     assert address == "https://example.com/app/projects/1/billing"
+
+
+class TestUnderAnotherPrefix:
+    """`BILLING_URL_PREFIX` moves the pages; the stylesheet belongs to no project."""
+
+    @pytest.fixture
+    def settings(self) -> dict[str, Any]:
+        return {"BILLING_URL_PREFIX": "/pay/<project_id>"}
+
+    def test_pages_and_stylesheet_answer_there(self, person: Person) -> None:
+        page = person.client.get("/pay/1")
+
+        assert page.status_code == 200
+        assert 'action="/pay/1/payment-methods"' in page.text
+        stylesheet = person.client.get("/billing/static/billing.css")
+        assert stylesheet.status_code == 200
+        stylesheet.close()

@@ -42,7 +42,9 @@ def shown(page: Any) -> dict[str, str]:
         name, value = (re.search(rf' {key}="([^"]*)"', tag) for key in ("name", "value"))
         if name is not None:
             values[name[1]] = unescape(value[1]) if value is not None else ""
-    for name, options in re.findall(r'<select[^>]* name="(\w+)"[^>]*>(.*?)</select>', page.text, re.S):
+    for name, options in re.findall(
+        r'<select[^>]* name="(\w+)"[^>]*>(.*?)</select>', page.text, re.DOTALL
+    ):
         chosen = re.search(r'<option selected value="([^"]*)"', options)
         values[name] = chosen[1] if chosen else ""
     return values
@@ -118,7 +120,11 @@ def test_spaces_around_what_is_typed_are_taken_off(payer: Person) -> None:
 
 @pytest.mark.parametrize(
     ("country", "tax_id", "kind"),
-    [("DE", "DE123456789", "eu_vat"), ("GB", "GB123456789", "gb_vat"), ("CH", "CHE-123.456.789 MWST", "ch_vat")],
+    [
+        ("DE", "DE123456789", "eu_vat"),
+        ("GB", "GB123456789", "gb_vat"),
+        ("CH", "CHE-123.456.789 MWST", "ch_vat"),
+    ],
 )
 def test_kind_of_tax_id_follows_from_the_country(
     payer: Person, country: str, tax_id: str, kind: str
@@ -169,7 +175,8 @@ def test_what_cannot_be_is_refused_at_its_field_and_kept(
 
 
 @pytest.mark.parametrize(
-    ("country", "code"), [("US", "94107"), ("US", "94107-1234"), ("CA", "K1A 0B1"), ("CA", "k1a0b1")]
+    ("country", "code"),
+    [("US", "94107"), ("US", "94107-1234"), ("CA", "K1A 0B1"), ("CA", "k1a0b1")],
 )
 def test_postal_codes_of_their_country_pass(payer: Person, country: str, code: str) -> None:
     assert payer.send("/details", {"country": country, "postal_code": code}).status_code == 303

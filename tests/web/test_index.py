@@ -250,9 +250,7 @@ def test_method_that_the_processor_forgot_is_said_to_be_gone(app: Flask, person:
     assert "Stripe does not know it any more." in text_of(person.page())
 
 
-def test_number_of_statements_does_not_grow_with_the_methods(
-    app: Flask, person: Person
-) -> None:
+def test_number_of_statements_does_not_grow_with_the_methods(app: Flask, person: Person) -> None:
     for card in ("4242424242424242", "5555555555554444"):
         person.save_card(card)
     with_two = statements_of(app, person)

@@ -104,9 +104,7 @@ def test_host_with_flask_babel_can_bring_a_language_of_its_own(
     directory.mkdir(parents=True)
     with (directory / "flask_billing.mo").open("wb") as file:
         write_mo(file, catalog)
-    Babel(
-        app, locale_selector=lambda: "fr", default_translation_directories=str(tmp_path)
-    )
+    Babel(app, locale_selector=lambda: "fr", default_translation_directories=str(tmp_path))
 
     page = person.page().text
 
@@ -120,4 +118,7 @@ def test_locale_of_the_host_that_has_no_translation_still_names_countries(
     Babel(app, locale_selector=lambda: "pt_BR")
     person.save_card()
 
-    assert "Reino Unido" in person.page().text
+    page = person.page().text
+
+    assert "Reino Unido" in page
+    assert '<html lang="en">' in page

@@ -44,9 +44,7 @@ def test_moving_beyond_the_end_changes_nothing(
 
 
 @pytest.mark.parametrize("direction", ["", "sideways"])
-def test_other_directions_are_400(
-    person: Person, two_cards: list[str], direction: str
-) -> None:
+def test_other_directions_are_400(person: Person, two_cards: list[str], direction: str) -> None:
     response = person.send(f"/payment-methods/{two_cards[0]}/move", {"direction": direction})
 
     assert response.status_code == 400
@@ -112,9 +110,7 @@ def test_last_usable_method_says_why_it_stays(app: Flask, person: Person) -> Non
     assert method_ids(app) == [only]
 
 
-def test_last_method_can_go_while_nothing_has_to_be_paid_for(
-    app: Flask, person: Person
-) -> None:
+def test_last_method_can_go_while_nothing_has_to_be_paid_for(app: Flask, person: Person) -> None:
     person.save_card()
     [only] = method_ids(app)
 

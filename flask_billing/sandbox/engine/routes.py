@@ -13,7 +13,7 @@ Endpoint = Callable[..., Obj]
 EXPAND = {"expand": params.array(params.text())}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Route:
     """An endpoint with the parameters that it takes."""
 
@@ -39,7 +39,7 @@ def route(
     pattern = re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", template))
 
     def register(endpoint: Endpoint) -> Endpoint:
-        taken = {**(declared or {}), **EXPAND}
+        taken = {**(declared or {}), **({} if method == "DELETE" else EXPAND)}
         ROUTES.append(Route(method, template, pattern, taken, endpoint))
         return endpoint
 

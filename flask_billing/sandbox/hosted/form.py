@@ -11,6 +11,21 @@ from flask_billing.sandbox.engine.params import EMAIL
 from flask_billing.sandbox.engine.store import Obj
 
 ADDRESS_FIELDS = ("line1", "line2", "city", "state", "postal_code", "country")
+# From top to bottom, as a summary of errors lists them.
+_ORDER = (
+    "email",
+    "business_name",
+    "individual_name",
+    "phone",
+    "number",
+    "expiry",
+    "cvc",
+    "name",
+    "country",
+    "line1",
+    "postal_code",
+    "city",
+)
 NOT_A_TEST_CARD = (
     "This is a sandbox and takes Stripe's test card numbers only. Never type a real card here."
 )
@@ -81,6 +96,7 @@ def read(session: Obj, customer: Obj | None, values: Mapping[str, str], now: int
     _read_number(filled)
     _read_expiry(filled, now)
     _read_cvc(filled)
+    filled.errors = {name: filled.errors[name] for name in _ORDER if name in filled.errors}
     return filled
 
 

@@ -1,0 +1,94 @@
+"""How much longer a transaction (add, flush, commit) takes for the guard.
+
+Most of a small transaction that is safe on the disk is waiting for that disk, which hides what the
+guard costs. So the targets are for transactions that do not wait (`synchronous_commit` off); one
+line tells how it is with waiting, if the server's own settings make it wait.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from benchmarks.harness import Topic, interleaved, timed
+from benchmarks.host import PlainServer, Server, add_paying_project, db, on_postgresql
+from benchmarks.statements import Sent, heard
+
+__all__ = ["topic"]
+
+ONE = "guarded / unguarded transaction, 1 row"
+ONE_BARE = "raw locking SELECT / unguarded, 1 row"
+ONE_ON_DISK = "guarded / unguarded transaction, 1 row, safe on disk"
+MANY = "guarded / unguarded transaction, 1,000 rows"
+MANY_BARE = "raw locking SELECT / unguarded, 1,000 rows"
+
+NOT_WAITING = {"connect_args": {"options": "-c synchronous_commit=off"}}
+
+
+def _measure() -> dict[str, float]:
+    with on_postgresql(SQLALCHEMY_ENGINE_OPTIONS=NOT_WAITING):
+        key = add_paying_project("one")
+        one = _medians(key, rows=1, rounds=1500, warm_up=100)
+        many = _medians(key, rows=1000, rounds=60, warm_up=4)
+    with on_postgresql():
+        on_disk = _medians(add_paying_project("one"), rows=1, rounds=300, warm_up=30)
+    return {
+        ONE: one["guarded"] / one["plain"],
+        ONE_BARE: one["bare"] / one["plain"],
+        ONE_ON_DISK: on_disk["guarded"] / on_disk["plain"],
+        MANY: many["guarded"] / many["plain"],
+        MANY_BARE: many["bare"] / many["plain"],
+    }
+
+
+def _medians(key: int, *, rows: int, rounds: int, warm_up: int) -> dict[str, float]:
+    statement, parameters = _statement_of_the_guard(key)
+
+    def ask() -> None:
+        db.session.connection().exec_driver_sql(statement, parameters).all()
+
+    return interleaved(
+        {
+            "guarded": lambda: _transaction(Server, key, rows),
+            "plain": lambda: _transaction(PlainServer, key, rows),
+            "bare": lambda: _transaction(PlainServer, key, rows, before=ask),
+        },
+        rounds=rounds,
+        warm_up=warm_up,
+    )
+
+
+def _transaction(
+    model: type[Any], key: int, rows: int, *, before: Callable[[], None] = lambda: None
+) -> float:
+    """Return the seconds of one transaction, in a session as new as that of a request."""
+    resources = [model(name=f"web-{number}", project_id=key) for number in range(rows)]
+
+    def run() -> None:
+        db.session.add_all(resources)
+        before()
+        db.session.flush()
+        db.session.commit()
+
+    # With the session made and put away outside: that is the host's, not the transaction's.
+    db.session()
+    seconds = timed(run)
+    db.session.remove()
+    return seconds
+
+
+def _statement_of_the_guard(key: int) -> Sent:
+    """Return what the guard sends for one project, to be sent without the guard."""
+    with heard(db.engine) as sent:
+        _transaction(Server, key, 1)
+    first, *_ = sent
+    assert first[0].startswith("SELECT"), first[0]
+    assert "FOR " in first[0], "The guard locks nothing."
+    return first
+
+
+topic = Topic(
+    "guard-time",
+    {ONE: 1.4, ONE_BARE: None, ONE_ON_DISK: None, MANY: 1.15, MANY_BARE: None},
+    _measure,
+)

@@ -1,0 +1,107 @@
+"""The gateway, the plain SDK beside it, and a customer with a card."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import pytest
+import stripe
+
+from flask_billing.gateways import CustomerDetails, SetupRequest
+from flask_billing.gateways.stripe import StripeGateway
+from flask_billing.sandbox import Sandbox
+from flask_billing.settings import Settings
+
+ROW = UUID("01a3b0d5-0000-7000-8000-000000000001")
+OTHER_ROW = UUID("01a3b0d5-0000-7000-8000-000000000002")
+
+#: Nobody's method takes these ids for wrong before it asks.
+NOBODY = "cus_nobody"
+
+
+@dataclass(frozen=True)
+class Saved:
+    """The ids of a customer and its card."""
+
+    customer: str
+    method: str
+
+
+def setup_request(**changes: Any) -> SetupRequest:
+    values: dict[str, Any] = {
+        "local_id": ROW,
+        "purpose": "payment_method",
+        "customer_id": None,
+        "currency": "eur",
+        "return_url": "http://host.test/return?session_id={CHECKOUT_SESSION_ID}",
+        "cancel_url": "http://host.test/",
+    }
+    return SetupRequest(**values | changes)
+
+
+#: Every way in which the gateway speaks to Stripe.
+CALLS: dict[str, Callable[[StripeGateway], object]] = {
+    "account_id": lambda gateway: gateway.account_id(),
+    "create_setup_session": lambda gateway: gateway.create_setup_session(setup_request()),
+    "setup_session": lambda gateway: gateway.setup_session("cs_test_1"),
+    "expire_setup_session": lambda gateway: gateway.expire_setup_session("cs_test_1"),
+    "customer": lambda gateway: gateway.customer(NOBODY),
+    "update_customer": lambda gateway: gateway.update_customer(
+        NOBODY, CustomerDetails(name="x"), local_id=ROW, key="details-1"
+    ),
+    "add_tax_id": lambda gateway: gateway.add_tax_id(NOBODY, "eu_vat", "x", key="tax-id-1"),
+    "remove_tax_id": lambda gateway: gateway.remove_tax_id(NOBODY, "txi_1"),
+    "payment_methods": lambda gateway: gateway.payment_methods(NOBODY),
+    "payment_method": lambda gateway: gateway.payment_method("pm_nobody"),
+    "detach_payment_method": lambda gateway: gateway.detach_payment_method("pm_nobody"),
+    "hold": lambda gateway: gateway.hold(NOBODY, "pm_nobody", 100, "eur", local_id=ROW),
+    "find_hold": lambda gateway: gateway.find_hold(NOBODY, ROW),
+    "release_hold": lambda gateway: gateway.release_hold("pi_nobody"),
+}
+
+
+@pytest.fixture(autouse=True)
+def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The SDK pauses between its attempts; nothing here depends on how long."""
+    monkeypatch.setattr(stripe.HTTPClient, "INITIAL_DELAY", 0)
+
+
+@pytest.fixture
+def make_gateway(stripe_sandbox: Sandbox) -> Callable[..., StripeGateway]:
+    """Makes gateways for the sandbox; settings can be given."""
+
+    def make(**config: Any) -> StripeGateway:
+        usual = {
+            "STRIPE_SECRET_KEY": stripe_sandbox.secret_key,
+            "STRIPE_API_BASE": stripe_sandbox.url,
+        }
+        return StripeGateway(Settings.from_config(usual | config))
+
+    return make
+
+
+@pytest.fixture
+def gateway(make_gateway: Callable[..., StripeGateway]) -> StripeGateway:
+    return make_gateway()
+
+
+@pytest.fixture
+def sdk(stripe_sandbox: Sandbox) -> Iterator[stripe.StripeClient]:
+    """Stripe's own client, to prepare and to look at what the gateway left."""
+    http = stripe.RequestsClient(timeout=(2, 10))
+    yield stripe.StripeClient(
+        stripe_sandbox.secret_key, base_addresses={"api": stripe_sandbox.url}, http_client=http
+    )
+    http.close()
+
+
+@pytest.fixture
+def saved(sdk: stripe.StripeClient, stripe_sandbox: Sandbox) -> Saved:
+    """A customer with a card; the log of requests begins after it."""
+    customer = sdk.v1.customers.create({"name": "Ada"})
+    method = sdk.v1.payment_methods.attach("pm_card_visa", {"customer": customer.id})
+    stripe_sandbox.requests.clear()
+    return Saved(customer.id, method.id)

@@ -1,0 +1,56 @@
+"""A host with two projects and a local Stripe, inside an app context."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from flask import Flask
+
+from flask_billing.sandbox import Sandbox
+from tests.host import Project, create_app, db
+
+
+@pytest.fixture
+def app(sqlite_url: str, stripe_sandbox: Sandbox) -> Iterator[Flask]:
+    app = create_app(
+        sqlite_url, STRIPE_SECRET_KEY=stripe_sandbox.secret_key, STRIPE_API_BASE=stripe_sandbox.url
+    )
+    with app.app_context():
+        db.create_all()
+        yield app
+
+
+@pytest.fixture
+def project(app: Flask) -> Project:
+    project = Project(name="one")
+    db.session.add(project)
+    db.session.commit()
+    return project
+
+
+@pytest.fixture
+def other(app: Flask, project: Project) -> Project:
+    other = Project(name="two")
+    db.session.add(other)
+    db.session.commit()
+    return other
+
+
+class MovedClock:
+    """Our clock, ahead of the real one by so many seconds."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._monkeypatch = monkeypatch
+
+    def shift(self, seconds: float) -> None:
+        """Move the clock ahead of the real time by `seconds`."""
+        self._monkeypatch.setattr(
+            "flask_billing.clock.now", lambda: datetime.now(UTC) + timedelta(seconds=seconds)
+        )
+
+
+@pytest.fixture
+def moved_clock(monkeypatch: pytest.MonkeyPatch) -> MovedClock:
+    return MovedClock(monkeypatch)

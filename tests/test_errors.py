@@ -1,0 +1,117 @@
+"""One tree of errors: each knows its HTTP status, carries no more than ids, and can be copied."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+
+import pytest
+from flask import Flask
+from werkzeug.exceptions import HTTPException
+
+import flask_billing
+from flask_billing import (
+    BillingDisabled,
+    BillingError,
+    DetailsRefused,
+    GatewayError,
+    GatewayRefusal,
+    GatewayUnavailable,
+    MethodNeeded,
+    NotOurs,
+    PaymentActionRequired,
+    PaymentDeclined,
+    PaymentMethodRequired,
+    SessionUnfinished,
+    SettingsError,
+    SharingRefused,
+    UnsupportedOperation,
+)
+
+STATUSES = {
+    BillingError: 500,
+    BillingDisabled: 501,
+    DetailsRefused: 422,
+    GatewayError: 502,
+    GatewayRefusal: 422,
+    GatewayUnavailable: 503,
+    MethodNeeded: 409,
+    NotOurs: 404,
+    PaymentActionRequired: 402,
+    PaymentDeclined: 402,
+    PaymentMethodRequired: 402,
+    SessionUnfinished: 409,
+    SharingRefused: 403,
+    UnsupportedOperation: 501,
+}
+EXAMPLES = [
+    BillingDisabled(),
+    DetailsRefused({"email": "invalid"}),
+    GatewayError("Failed.", code="api_error", param="email", request_id="req_1"),
+    GatewayRefusal("Refused.", code="email_invalid", param="email"),
+    GatewayUnavailable("No answer."),
+    MethodNeeded("Needed."),
+    NotOurs("Not ours."),
+    PaymentActionRequired("Confirm.", code="authentication_required"),
+    PaymentDeclined("Declined.", never_again=True, code="card_declined"),
+    PaymentMethodRequired(project_key="1", resource="server"),
+    SessionUnfinished("Still open.", state="open"),
+    SharingRefused("No."),
+    UnsupportedOperation("No."),
+]
+
+
+def test_every_error_stands_in_the_one_tree() -> None:
+    public = {getattr(flask_billing, name) for name in flask_billing.__all__}
+    errors = {found for found in public if isinstance(found, type) and issubclass(found, Exception)}
+
+    # A wrong setting is the programmer's, and stops the start.
+    assert errors - {SettingsError} == set(STATUSES)
+    assert all(issubclass(error, BillingError) for error in STATUSES)
+    assert issubclass(SettingsError, RuntimeError)
+
+
+@pytest.mark.parametrize(("error", "status"), STATUSES.items())
+def test_error_knows_its_status(error: type[BillingError], status: int) -> None:
+    assert error.status == status
+
+
+@pytest.mark.parametrize("error", [BillingDisabled(), PaymentMethodRequired()])
+def test_answerable_error_is_an_http_error_of_the_same_status(error: BillingError) -> None:
+    assert isinstance(error, HTTPException)
+    assert error.code == error.status
+
+
+def test_host_without_billing_pages_still_answers_the_guards_refusal_with_402() -> None:
+    app = Flask(__name__)
+
+    @app.get("/")
+    def view() -> str:
+        raise PaymentMethodRequired(resource="web server")
+
+    response = app.test_client().get("/")
+
+    assert response.status_code == 402
+    assert "Add a payment method to create a web server." in response.text
+
+
+def test_text_in_an_answer_is_escaped() -> None:
+    app = Flask(__name__)
+
+    @app.get("/")
+    def view() -> str:
+        raise PaymentMethodRequired(resource="<script>")
+
+    assert "<script>" not in app.test_client().get("/").text
+
+
+@pytest.mark.parametrize("error", EXAMPLES, ids=lambda error: type(error).__name__)
+@pytest.mark.parametrize("again", [copy.copy, lambda error: pickle.loads(pickle.dumps(error))])
+def test_error_survives_copying_and_the_way_to_another_process(
+    error: BillingError, again: type
+) -> None:
+    copied = again(error)
+
+    assert type(copied) is type(error)
+    assert str(copied) == str(error)
+    assert vars(copied) == vars(error)

@@ -1,0 +1,239 @@
+"""Settings are read once; a wrong value stops the start with the key and the fix."""
+
+from __future__ import annotations
+
+from dataclasses import FrozenInstanceError
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from flask_billing import Settings, SettingsError
+from tests.host import billing
+
+SECRETS = {
+    "STRIPE_SECRET_KEY": "sk_test_canary",
+    "STRIPE_WEBHOOK_SECRET": "whsec_canary",
+    "BILLING_BANNED_CARD_KEY": "canary canary canary",
+}
+
+
+def read(**config: Any) -> Settings:
+    return Settings.from_config(config)
+
+
+def test_nothing_is_required() -> None:
+    settings = read()
+
+    assert settings == Settings()
+    assert not settings.enabled
+    assert not settings.livemode
+
+
+def test_every_setting_is_read() -> None:
+    settings = read(
+        STRIPE_SECRET_KEY="rk_test_1",
+        STRIPE_WEBHOOK_SECRET=["whsec_new", "whsec_old"],
+        STRIPE_API_BASE="http://127.0.0.1:4242/",
+        STRIPE_TIMEOUT=[1, 2.5],
+        BILLING_BASE_URL="https://app.example.com/",
+        BILLING_URL_PREFIX="/t/<project_id>/pay/",
+        BILLING_WEBHOOK_PATH="/hooks/stripe",
+        BILLING_CURRENCY="EUR",
+        BILLING_NEW_METHOD_POSITION="first",
+        BILLING_PAGE_TIMEOUT="2",
+        BILLING_BLOCKED_COUNTRIES=["KP", "IR"],
+        BILLING_BANNED_CARD_KEY="0123456789abcdef",
+        BILLING_PREAUTHORIZATION="100",
+        BILLING_LAYOUT="site.html",
+    )
+
+    assert settings == Settings(
+        secret_key="rk_test_1",
+        webhook_secrets=("whsec_new", "whsec_old"),
+        api_base="http://127.0.0.1:4242",
+        timeout=(1.0, 2.5),
+        base_url="https://app.example.com",
+        url_prefix="/t/<project_id>/pay",
+        webhook_path="/hooks/stripe",
+        currency="eur",
+        new_method_position="first",
+        page_timeout=2.0,
+        blocked_countries=frozenset({"KP", "IR"}),
+        banned_card_key="0123456789abcdef",
+        preauthorization=100,
+        layout="site.html",
+    )
+
+
+@pytest.mark.parametrize("value", ["whsec_1,whsec_2", "whsec_1 whsec_2", ("whsec_1", "whsec_2")])
+def test_several_webhook_secrets_can_be_given_in_one_text(value: Any) -> None:
+    assert read(STRIPE_WEBHOOK_SECRET=value).webhook_secrets == ("whsec_1", "whsec_2")
+
+
+def test_blocked_countries_can_be_given_in_one_text() -> None:
+    assert read(BILLING_BLOCKED_COUNTRIES="KP, IR").blocked_countries == {"KP", "IR"}
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "STRIPE_SECRET_KEY",
+        "STRIPE_WEBHOOK_SECRET",
+        "STRIPE_API_BASE",
+        "BILLING_BASE_URL",
+        "BILLING_URL_PREFIX",
+        "BILLING_WEBHOOK_PATH",
+        "BILLING_CURRENCY",
+        "BILLING_NEW_METHOD_POSITION",
+        "BILLING_BLOCKED_COUNTRIES",
+        "BILLING_BANNED_CARD_KEY",
+        "BILLING_PREAUTHORIZATION",
+        "BILLING_LAYOUT",
+    ],
+)
+@pytest.mark.parametrize("nothing", ["", None])
+def test_empty_setting_means_that_it_is_left_out(key: str, nothing: str | None) -> None:
+    assert read(**{key: nothing}) == Settings()
+
+
+@pytest.mark.parametrize("key", ["sk_live_1", "rk_live_1"])
+def test_live_key_is_known_by_its_prefix(key: str) -> None:
+    assert read(STRIPE_SECRET_KEY=key).livemode
+
+
+@pytest.mark.parametrize("key", ["sk_test_1", "rk_test_1", "sk_test_sk_live_1"])
+def test_test_key_moves_no_real_money(key: str) -> None:
+    settings = read(STRIPE_SECRET_KEY=key)
+
+    assert settings.enabled
+    assert not settings.livemode
+
+
+WRONG = [
+    ("STRIPE_SECRET_KEY", "pk_test_1", "sk_test_"),
+    ("STRIPE_SECRET_KEY", "sk_test_", "sk_test_"),
+    ("STRIPE_SECRET_KEY", "sk_test_1\n", "sk_test_"),
+    ("STRIPE_SECRET_KEY", " sk_test_1", "sk_test_"),
+    ("STRIPE_SECRET_KEY", "  ", "switch billing off"),
+    ("STRIPE_SECRET_KEY", b"sk_test_1", "must be text"),
+    ("STRIPE_SECRET_KEY", 5, "must be text"),
+    ("STRIPE_WEBHOOK_SECRET", "sk_test_1", "whsec_"),
+    ("STRIPE_WEBHOOK_SECRET", ["whsec_1", "wrong"], "whsec_"),
+    ("STRIPE_WEBHOOK_SECRET", ["whsec_1", None], "whsec_"),
+    ("STRIPE_WEBHOOK_SECRET", 5, "whsec_"),
+    ("STRIPE_API_BASE", "localhost:4242", "https://app.example.com"),
+    ("STRIPE_API_BASE", "ftp://stripe.test", "https://app.example.com"),
+    ("STRIPE_API_BASE", 4242, "must be text"),
+    ("STRIPE_TIMEOUT", 15, "(connect, read)"),
+    ("STRIPE_TIMEOUT", None, "(connect, read)"),
+    ("STRIPE_TIMEOUT", "fast", "(connect, read)"),
+    ("STRIPE_TIMEOUT", "35", "(connect, read)"),
+    ("STRIPE_TIMEOUT", (3,), "(connect, read)"),
+    ("STRIPE_TIMEOUT", (0, 15), "above 0"),
+    ("STRIPE_TIMEOUT", (3, -1), "above 0"),
+    ("STRIPE_TIMEOUT", (3, 81), "at most"),
+    ("STRIPE_TIMEOUT", (float("nan"), 15), "above 0"),
+    ("BILLING_BASE_URL", "app.example.com", "https://app.example.com"),
+    ("BILLING_BASE_URL", "https://", "https://app.example.com"),
+    ("BILLING_BASE_URL", "https://app.example.com:port", "https://app.example.com"),
+    ("BILLING_BASE_URL", "https://app.example.com:99999", "https://app.example.com"),
+    ("BILLING_BASE_URL", "https://me@app.example.com", "without user"),
+    ("BILLING_BASE_URL", "https://:secret@app.example.com", "without user"),
+    ("BILLING_BASE_URL", "https://app.example.com?a=b", "without user, query"),
+    ("BILLING_BASE_URL", "https://app.example.com#a", "query or fragment"),
+    ("BILLING_BASE_URL", "https://app example.com", "https://app.example.com"),
+    ("BILLING_BASE_URL", "javascript:alert(1)", "https://app.example.com"),
+    ("BILLING_URL_PREFIX", "/billing", "contain <project_id>"),
+    ("BILLING_URL_PREFIX", "<project_id>/billing", "begin with a slash"),
+    ("BILLING_URL_PREFIX", 5, "must be text"),
+    ("BILLING_WEBHOOK_PATH", "hooks", "begin with a slash"),
+    ("BILLING_CURRENCY", "euro", "three-letter"),
+    ("BILLING_CURRENCY", "€", "three-letter"),
+    ("BILLING_NEW_METHOD_POSITION", "middle", "last, first"),
+    ("BILLING_PAGE_TIMEOUT", 0, "above 0"),
+    ("BILLING_PAGE_TIMEOUT", 61, "at most 60"),
+    ("BILLING_PAGE_TIMEOUT", "soon", "number of seconds"),
+    ("BILLING_PAGE_TIMEOUT", None, "number of seconds"),
+    ("BILLING_PAGE_TIMEOUT", float("inf"), "at most 60"),
+    ("BILLING_BLOCKED_COUNTRIES", "North Korea", "two-letter"),
+    ("BILLING_BLOCKED_COUNTRIES", ["kp"], "capitals"),
+    ("BILLING_BLOCKED_COUNTRIES", [None], "two-letter"),
+    ("BILLING_BLOCKED_COUNTRIES", 5, "two-letter"),
+    ("BILLING_BANNED_CARD_KEY", "short", "at least 16"),
+    ("BILLING_PREAUTHORIZATION", 0, "minor units"),
+    ("BILLING_PREAUTHORIZATION", -100, "minor units"),
+    ("BILLING_PREAUTHORIZATION", 1.0, "minor units"),
+    ("BILLING_PREAUTHORIZATION", "1.00", "minor units"),
+    ("BILLING_PREAUTHORIZATION", True, "minor units"),
+    ("BILLING_PREAUTHORIZATION", 1_000_000_000, "minor units"),
+    ("BILLING_LAYOUT", 5, "must be text"),
+]
+
+
+@pytest.mark.parametrize(("key", "value", "fix"), WRONG)
+def test_wrong_value_is_refused_with_the_key_and_the_fix(key: str, value: Any, fix: str) -> None:
+    with pytest.raises(SettingsError) as refused:
+        read(**{key: value})
+
+    assert key in str(refused.value)
+    assert fix in str(refused.value)
+
+
+@pytest.mark.parametrize("key", ["sk_live_canary", "rk_live_canary"])
+def test_live_key_is_refused_with_another_api_base(key: str) -> None:
+    with pytest.raises(SettingsError, match="STRIPE_API_BASE") as refused:
+        read(STRIPE_SECRET_KEY=key, STRIPE_API_BASE="http://127.0.0.1:4242")
+
+    assert "canary" not in str(refused.value)
+
+
+@pytest.mark.parametrize("key", sorted(SECRETS))
+def test_refusal_does_not_repeat_the_secret(key: str) -> None:
+    wrong = "canary"
+
+    with pytest.raises(SettingsError) as refused:
+        read(**{key: wrong})
+
+    assert wrong not in str(refused.value)
+
+
+def test_refused_address_is_not_repeated_as_it_may_hold_a_password() -> None:
+    with pytest.raises(SettingsError) as refused:
+        read(BILLING_BASE_URL="https://me:canary@app.example.com")
+
+    assert "canary" not in str(refused.value)
+
+
+def test_repr_tells_no_secret() -> None:
+    settings = read(**SECRETS)
+
+    assert "canary" not in repr(settings)
+    assert "canary" not in str(settings)
+    assert "canary" not in settings.key_digest
+
+
+def test_settings_cannot_be_changed_later() -> None:
+    settings = read()
+
+    with pytest.raises(FrozenInstanceError):
+        settings.currency = "eur"  # type: ignore[misc]
+
+
+def test_key_digest_tells_keys_apart_and_is_stable() -> None:
+    digests = [read(STRIPE_SECRET_KEY=f"sk_test_{n}").key_digest for n in (1, 2, 1)]
+
+    assert digests[0] != digests[1]
+    assert digests[0] == digests[2]
+    assert len(digests[0]) == 64
+
+
+def test_init_app_stops_the_start_and_leaves_the_app_as_it_was() -> None:
+    app = Flask(__name__)
+    app.config["STRIPE_SECRET_KEY"] = "pk_test_1"
+
+    with pytest.raises(SettingsError, match="STRIPE_SECRET_KEY"):
+        billing.init_app(app)
+
+    assert "billing" not in app.extensions
+    assert "billing" not in app.blueprints
