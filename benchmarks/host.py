@@ -1,10 +1,11 @@
-"""The host app of the benchmarks: each guarded kind has a twin of the same shape without a guard."""
+"""The host app of the benchmarks: each guarded kind has a twin of its shape without a guard."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from secrets import token_hex
+from typing import TYPE_CHECKING, Any
 
 from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
@@ -33,8 +34,14 @@ class _Base(DeclarativeBase):
 db = SQLAlchemy(model_class=_Base)
 billing = Billing(db)
 
+if TYPE_CHECKING:
+    # The class that db.Model is at run time is made dynamically, which type checkers can't follow.
+    Model = _Base
+else:
+    Model = db.Model
 
-class Project(BilledProject, db.Model):
+
+class Project(BilledProject, Model):
     """The tenant."""
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -54,27 +61,27 @@ class _Shape:
         return relationship(Project)
 
 
-class Server(_Shape, BillableResource, db.Model):
+class Server(_Shape, BillableResource, Model):
     """A guarded kind."""
 
 
-class Database(_Shape, BillableResource, db.Model):
+class Database(_Shape, BillableResource, Model):
     """A guarded kind."""
 
 
-class Volume(_Shape, BillableResource, db.Model):
+class Volume(_Shape, BillableResource, Model):
     """A guarded kind."""
 
 
-class PlainServer(_Shape, db.Model):
+class PlainServer(_Shape, Model):
     """The twin of `Server`."""
 
 
-class PlainDatabase(_Shape, db.Model):
+class PlainDatabase(_Shape, Model):
     """The twin of `Database`."""
 
 
-class PlainVolume(_Shape, db.Model):
+class PlainVolume(_Shape, Model):
     """The twin of `Volume`."""
 
 
@@ -98,8 +105,8 @@ def on_postgresql(**config: Any) -> Iterator[Flask]:
     server = PostgreSQL()
     app = Flask(__name__)
     app.config.update(
-        SECRET_KEY="a secret of the benchmarks",
-        STRIPE_SECRET_KEY="sk_test_benchmarks",
+        SECRET_KEY=token_hex(),
+        STRIPE_SECRET_KEY=f"sk_test_{token_hex()}",
         SQLALCHEMY_DATABASE_URI=server.fresh_database(),
         WTF_CSRF_ENABLED=False,
     )

@@ -87,7 +87,8 @@ def live_details(billing_info: BillingInfo | None) -> LiveDetails:
     gateway = state.gateway
     customer = state.threads.submit(gateway.customer, stripe_id)
     methods = state.threads.submit(gateway.payment_methods, stripe_id)
-    wait([customer, methods], timeout=state.settings.page_timeout)
+    calls: list[Future[Any]] = [customer, methods]
+    wait(calls, timeout=state.settings.page_timeout)
     found, saved = _answer(customer), _answer(methods)
     return LiveDetails(
         customer=found,

@@ -40,7 +40,8 @@ class Billing:
     def __init__(self, db: SQLAlchemy) -> None:
         self.db = db
         self._hooks = Hooks()
-        map_onto(db.Model.registry, MODELS)
+        host_model: Any = db.Model
+        map_onto(host_model.registry, MODELS)
         set_livemode_source(_livemode_of_app)
         _listen_once()
 

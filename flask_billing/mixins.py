@@ -34,7 +34,7 @@ class BilledProject:
     @declared_attr
     def billing_info_id(cls) -> Mapped[UUID | None]:  # noqa: N805 - SQLAlchemy passes the class
         """Who pays; null until the first payment method is saved."""
-        name = f"{getattr(cls, '__tablename__', cls.__name__.lower())}_billing_info_id_fkey"
+        name = f"{getattr(cls, '__tablename__', 'project')}_billing_info_id_fkey"
         return mapped_column(Uuid, ForeignKey("billing_info.id", name=conv(name)), index=False)
 
     @declared_attr

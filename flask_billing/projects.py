@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID
 
 from sqlalchemy import Column, ColumnElement, Connection, exists, func, insert, or_, select, update
-from sqlalchemy.orm import Mapper, object_session
+from sqlalchemy.orm import Mapper, Session, object_session, scoped_session
 from werkzeug.exceptions import NotFound
 
 from flask_billing import clock
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "adopt",
+    "connection",
     "ensure_row",
     "key_of",
     "load",
@@ -84,7 +85,7 @@ def primary_key() -> Column[Any]:
     mapper: Mapper[Any] = model().__mapper__
     if len(mapper.primary_key) != 1:
         raise RuntimeError(f"{model().__name__} needs a primary key of one column to be billed.")
-    return mapper.primary_key[0]
+    return cast("Column[Any]", mapper.primary_key[0])
 
 
 def key_of(project: Any) -> str:
@@ -99,6 +100,12 @@ def normal_key(value: Any) -> Any:
     """
     kind = primary_key().type.python_type
     return value if isinstance(value, kind) else kind(value)
+
+
+def connection(session: Session | scoped_session[Any] | None = None) -> Connection:
+    """Return a session's connection to the database that holds the billing tables."""
+    session = current().db.session if session is None else session
+    return session.connection(bind_arguments={"mapper": BilledProjectRow.__mapper__})
 
 
 def ensure_row(connection: Connection, key: str, billing_info_id: UUID | None) -> None:

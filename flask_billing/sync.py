@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from flask_billing import clock
+from flask_billing import clock, projects
 from flask_billing.errors import GatewayError, GatewayUnavailable
 from flask_billing.gateways import PaymentMethodDetails
 from flask_billing.models import GatewayAccount, PaymentMethod, SyncStamp
@@ -28,7 +28,7 @@ def take_stamp() -> int:
     session = current().db.session
     while True:
         counted = update(SyncStamp).where(SyncStamp.id == 1).values(last=SyncStamp.last + 1)
-        if session.execute(counted, execution_options=_NO_SYNC).rowcount:
+        if projects.connection().execute(counted).rowcount:
             stamp: int = session.scalars(select(SyncStamp.last).where(SyncStamp.id == 1)).one()
             session.commit()
             return stamp
@@ -89,18 +89,14 @@ def write_removal(method_id: UUID, stamp: int) -> bool:
 
 def _write(method_id: UUID, stamp: int, **values: Any) -> bool:
     session = current().db.session
-    written = session.execute(
+    written = projects.connection().execute(
         update(PaymentMethod)
         .where(
             PaymentMethod.id == method_id,
             PaymentMethod.stamp < stamp,
             PaymentMethod.removed_at.is_(None),
         )
-        .values(stamp=stamp, **values),
-        execution_options=_NO_SYNC,
+        .values(stamp=stamp, **values)
     )
     session.commit()
     return bool(written.rowcount)
-
-
-_NO_SYNC = {"synchronize_session": False}

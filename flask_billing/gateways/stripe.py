@@ -279,7 +279,7 @@ def _nothing_below_warning(record: logging.LogRecord) -> bool:
 def _error(error: stripe.StripeError) -> GatewayError:
     detail = error.error
     code = error.code or getattr(detail, "code", None)
-    found: dict[str, str | None] = {
+    found: dict[str, Any] = {
         "code": code,
         "param": getattr(detail, "param", None),
         "request_id": error.request_id,
@@ -301,7 +301,7 @@ def _error(error: stripe.StripeError) -> GatewayError:
     return GatewayUnavailable("Stripe did not answer, or not in a usable way.", **found)
 
 
-def _card_error(detail: Any, code: str | None, found: dict[str, str | None]) -> GatewayError:
+def _card_error(detail: Any, code: str | None, found: dict[str, Any]) -> GatewayError:
     reason = getattr(detail, "decline_code", None)
     if {code, reason} & _AUTHENTICATION:
         return PaymentActionRequired("The bank wants the customer to confirm.", **found)

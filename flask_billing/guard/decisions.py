@@ -117,7 +117,7 @@ def _can_share(session: Session, state: State, info_id: UUID) -> bool:
 
     The new project can't be locked, as nobody sees it yet; so those are that share with it.
     """
-    connection = session.connection(bind_arguments={"mapper": BilledProjectRow.__mapper__})
+    connection = projects.connection(session)
     projects.lock(connection, projects.sharing_keys(connection, info_id))
     usable = (
         select(PaymentMethod.id)

@@ -13,19 +13,19 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from sqlalchemy import Compiled, Connection, Insert, Table, Update, event, inspect
 from sqlalchemy.engine import Engine
-from sqlalchemy.orm import Session
-from sqlalchemy.orm.attributes import PASSIVE_NO_INITIALIZE, get_history
+from sqlalchemy.orm import PassiveFlag, Session
+from sqlalchemy.orm.attributes import get_history
 
 from flask_billing import projects
 from flask_billing.errors import PaymentMethodRequired
 from flask_billing.guard.decisions import Demand, enforce, may_unborn
 from flask_billing.guard.reading import UNKNOWN, projects_written
 from flask_billing.guard.resources import Guarded, guarded_tables, models, words_for
-from flask_billing.models import BilledProjectRow
 from flask_billing.state import current
 
 __all__ = ["listen"]
@@ -88,7 +88,9 @@ def _before_flush(session: Session, *_: Any) -> None:
             granted.rows[_table_of(guarded), key] += 1
             wanted[key][type(row)] += 1
     _judge_unborn(session, unborn)
-    _judge(_connection_of(session), wanted, lambda key: session.get(projects.model(), key))
+    if wanted:
+        load = partial(session.get, projects.model())
+        _judge(projects.connection(session), wanted, load)
     _granted.set(granted)
 
 
@@ -119,7 +121,7 @@ def _project_of_new(row: Any, guarded: Guarded) -> Any:
 def _project_moved_to(row: Any, guarded: Guarded) -> Any:
     for attribute in (guarded.project_attribute, guarded.key_attribute):
         if attribute is not None:
-            added = get_history(row, attribute, passive=PASSIVE_NO_INITIALIZE).added
+            added = get_history(row, attribute, passive=PassiveFlag.PASSIVE_NO_INITIALIZE).added
             if added and added[0] is not None:
                 return added[0]
     return None
@@ -162,11 +164,6 @@ def _judge_unborn(session: Session, wanted: Mapping[Any, Counter[type[Any]]]) ->
         for model, count in counts.items():
             if not model.billing_free and not may_unborn(session, project, Demand(model, count)):
                 raise PaymentMethodRequired(resource=words_for(model))
-
-
-def _connection_of(session: Session) -> Connection:
-    """Return the connection of `session` to the database that holds the billing tables."""
-    return session.connection(bind_arguments={"mapper": BilledProjectRow.__mapper__})
 
 
 def _before_execute(
@@ -217,7 +214,7 @@ def _judge_rest(
     }
     state = current()
     if connection.engine.pool is not state.db.engine.pool:
-        connection = _connection_of(state.db.session())
+        connection = projects.connection()
 
     def load(key: Any) -> Any:
         # A session of its own: the host's may be in the middle of the flush that led here.

@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import (
     Column,
@@ -162,7 +163,7 @@ def _postgresql(wanted: ColumnElement[bool], project_id: _KeyOfRow) -> Any:
 def _sqlite(wanted: ColumnElement[bool], project_id: _KeyOfRow) -> Any:
     row, method, info = map(_table, (BilledProjectRow, PaymentMethod, BillingInfo))
     # RETURNING names every column without its table, so the subquery has to be text by then.
-    billing_info_id = literal_column("billed_project.billing_info_id")
+    billing_info_id: ColumnElement[UUID] = literal_column("billed_project.billing_info_id")
     paying = (
         select(method.c.id)
         .join(info, info.c.id == method.c.billing_info_id)

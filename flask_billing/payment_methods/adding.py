@@ -32,7 +32,7 @@ from flask_billing.gateways import (
     RemoteSetupSession,
     SetupRequest,
 )
-from flask_billing.models import BilledProjectRow, BillingInfo, PaymentMethod, SetupSession
+from flask_billing.models import BillingInfo, PaymentMethod, SetupSession
 from flask_billing.payment_methods.checks import first_refusal, place_hold
 from flask_billing.payment_methods.locking import begin, require_clean
 from flask_billing.payment_methods.order import arrange, present
@@ -120,8 +120,7 @@ def _claim(project: Any) -> SetupSession:
     key, link = projects.key_of(project), projects.paying_info_id(project)
     for _ in range(_TRIES):
         session.commit()
-        connection = session.connection(bind_arguments={"mapper": BilledProjectRow.__mapper__})
-        projects.ensure_row(connection, key, project.billing_info_id)
+        projects.ensure_row(projects.connection(), key, project.billing_info_id)
         row = _open_row(key)
         if row is None:
             row = SetupSession(project_key=key, billing_info_id=link, purpose=PURPOSE)

@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Connection, update
+from sqlalchemy.orm import scoped_session
 
 from flask_billing import projects
 from flask_billing.models import BilledProjectRow, BillingInfo
 from flask_billing.state import current
 
-if TYPE_CHECKING:
-    from sqlalchemy.orm import Session, scoped_session
-
 __all__ = ["begin", "require_clean"]
 
 
-def require_clean() -> scoped_session[Session]:
+def require_clean() -> scoped_session[Any]:
     """End the session's transaction and return the session, with nothing unsaved in it.
 
     :raises RuntimeError: There are unsaved changes: a verb commits, and must not commit those.
     """
-    session = current().db.session
+    session: scoped_session[Any] = current().db.session
     changed = any(session.is_modified(row) for row in session.dirty)
     if changed or session.new or session.deleted:
         raise RuntimeError(

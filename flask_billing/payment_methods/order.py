@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from sqlalchemy import func, inspect, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, scoped_session
 
 from flask_billing import projects
 from flask_billing.errors import NotOurs
@@ -16,8 +16,6 @@ from flask_billing.payment_methods.locking import begin, require_clean
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from sqlalchemy.orm import scoped_session
 
 __all__ = ["arrange", "find", "move", "place_new", "present"]
 
@@ -56,9 +54,7 @@ def find(project: Any, method_id: UUID) -> PaymentMethod:
     raise NotOurs("This project has no such payment method.")
 
 
-def present(
-    session: Session | scoped_session[Session], billing_info_id: UUID
-) -> list[PaymentMethod]:
+def present(session: Session | scoped_session[Any], billing_info_id: UUID) -> list[PaymentMethod]:
     """Return the payment methods that have a place in the order, as the database has them now."""
     query = (
         select(PaymentMethod)
@@ -73,7 +69,7 @@ def present(
     return list(session.scalars(query))
 
 
-def arrange(session: Session | scoped_session[Session], methods: Sequence[PaymentMethod]) -> None:
+def arrange(session: Session | scoped_session[Any], methods: Sequence[PaymentMethod]) -> None:
     """Give `methods` the positions 0, 1, 2 … in their sequence.
 
     Positions that change go through null: no database swaps two unique values in one statement.
@@ -100,7 +96,8 @@ def place_new(session: Session, *_: Any) -> None:
     waiting: dict[Any, list[PaymentMethod]] = defaultdict(list)
     for row in session.new:
         if isinstance(row, PaymentMethod) and _wants_place(row):
-            waiting[row.billing_info or row.billing_info_id].append(row)
+            info: Any = row.billing_info
+            waiting[row.billing_info_id if info is None else info].append(row)
     for info, methods in waiting.items():
         first = _next_position(session, info)
         for place, method in enumerate(sorted(methods, key=_made), start=first):
@@ -112,7 +109,7 @@ def _wants_place(row: PaymentMethod) -> bool:
 
 
 def _made(row: PaymentMethod) -> int:
-    return inspect(row).insert_order
+    return inspect(row).insert_order or 0
 
 
 def _next_position(session: Session, info: Any) -> int:

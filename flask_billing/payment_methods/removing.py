@@ -58,11 +58,7 @@ def why_kept(project: Any, method: PaymentMethod) -> str | None:
     others = [other for other in methods if other is not method]
     if not _is_last(method, others):
         return None
-    session = current().db.session
-    keys = projects.sharing_keys(
-        session.connection(bind_arguments={"mapper": BilledProjectRow.__mapper__}),
-        method.billing_info_id,
-    )
+    keys = projects.sharing_keys(projects.connection(), method.billing_info_id)
     return "last_usable" if needed_by(keys) else None
 
 

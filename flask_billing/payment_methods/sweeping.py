@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 from flask import current_app
@@ -63,7 +64,7 @@ def sweep() -> SweepReport:
     )
 
 
-def _ids(query: Select[tuple[UUID]]) -> list[UUID]:
+def _ids(query: Select[Any]) -> list[UUID]:
     session = current().db.session
     found = list(session.scalars(query.limit(_BATCH)))
     session.commit()
@@ -79,7 +80,7 @@ def _attempt(finish_one: Callable[[UUID], str], row_id: UUID) -> str:
         return "failed"
 
 
-def _leaving() -> Select[tuple[UUID]]:
+def _leaving() -> Select[Any]:
     return (
         select(PaymentMethod.id)
         .join(PaymentMethod.billing_info)
@@ -97,7 +98,7 @@ def _remove(row_id: UUID) -> str:
     return "removed" if finish_removal(method) else "failed"
 
 
-def _unchecked() -> Select[tuple[UUID]]:
+def _unchecked() -> Select[Any]:
     """Find methods whose hold was never begun: the crash came right after they were saved."""
     held = select(PaymentHold.id).where(PaymentHold.payment_method_id == PaymentMethod.id)
     return (
@@ -120,7 +121,7 @@ def _check(row_id: UUID) -> str:
     return "failed" if method.refusal == CHECKING else "released"
 
 
-def _holds() -> Select[tuple[UUID]]:
+def _holds() -> Select[Any]:
     return (
         select(PaymentHold.id)
         .join(PaymentHold.payment_method)
@@ -138,7 +139,7 @@ def _release(row_id: UUID) -> str:
     return "released" if finish_hold(hold) else "failed"
 
 
-def _sessions() -> Select[tuple[UUID]]:
+def _sessions() -> Select[Any]:
     return (
         select(SetupSession.id)
         .where(SetupSession.open_marker == 1, SetupSession.created_at < clock.now() - _PATIENCE)

@@ -41,9 +41,7 @@ def test_nothing_is_checked_by_default(stripe_sandbox: Sandbox, project: Project
     assert project.can_create_resources
 
 
-def test_card_from_a_blocked_country_is_refused(
-    stripe_sandbox: Sandbox, project: Project
-) -> None:
+def test_card_from_a_blocked_country_is_refused(stripe_sandbox: Sandbox, project: Project) -> None:
     set_up(blocked_countries=frozenset({"GB"}))
     address = {"line1": "12 Deep St", "city": "London", "postal_code": "N1 9GU", "country": "GB"}
     saved = save(stripe_sandbox, project, address=address)

@@ -85,7 +85,8 @@ def test_two_completions_at_once_save_one_card(app: Flask, stripe_sandbox: Sandb
         db.session.commit()
 
         done = at_once(
-            app, *[lambda: payment_methods.complete(get(key), session_id).is_new] * 4  # noqa: B023
+            app,
+            *[lambda: payment_methods.complete(get(key), session_id).is_new] * 4,  # noqa: B023
         )
 
         assert sorted(done) == [False, False, False, True]
@@ -269,5 +270,7 @@ def test_creations_of_one_project_do_not_deadlock(app: Flask, stripe_sandbox: Sa
 
     for _ in range(ROUNDS):
         assert_fine(
-            at_once(app, lambda: create(one, two), lambda: create(two, one), lambda: create(one, one))
+            at_once(
+                app, lambda: create(one, two), lambda: create(two, one), lambda: create(one, one)
+            )
         )

@@ -72,7 +72,9 @@ def fuse(app: Flask) -> Iterator[Fuse]:
     event.remove(Session, "after_commit", fuse.point)
 
 
-def die_everywhere(fuse: Fuse, prepare: Callable[[], Any], act: Callable[[Any], Any]) -> Iterator[Any]:
+def die_everywhere(
+    fuse: Fuse, prepare: Callable[[], Any], act: Callable[[Any], Any]
+) -> Iterator[Any]:
     """Yield what was prepared after `act` died on it, once for each point, until it survives."""
     for points in range(200):
         prepared = prepare()
@@ -100,9 +102,7 @@ def get(key: int) -> Project:
     return db.session.get_one(Project, key)
 
 
-def test_start_that_died_can_be_repeated(
-    app: Flask, stripe_sandbox: Sandbox, fuse: Fuse
-) -> None:
+def test_start_that_died_can_be_repeated(app: Flask, stripe_sandbox: Sandbox, fuse: Fuse) -> None:
     for key in die_everywhere(fuse, new_project, lambda key: start(get(key))):
         saved = save(stripe_sandbox, get(key))
 

@@ -79,9 +79,7 @@ def test_what_is_free_does_not_hold_a_method(stripe_sandbox: Sandbox, project: P
     assert order(project) == []
 
 
-def test_internal_project_does_not_hold_a_method(
-    stripe_sandbox: Sandbox, project: Project
-) -> None:
+def test_internal_project_does_not_hold_a_method(stripe_sandbox: Sandbox, project: Project) -> None:
     method = saved(stripe_sandbox, project)
     db.session.add(Server(project=project))
     project.billable = False

@@ -1,40 +1,20 @@
-"""Turns rows and what the processor says live into what a page shows."""
+"""Shows payment methods: rows from the database, joined with what the processor says of them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from uuid import UUID
 
-from babel import Locale
-from sqlalchemy import func, select
-
-from flask_billing import clock, projects
-from flask_billing.guard import decide, models, words_for
-from flask_billing.state import current
-from flask_billing.web import i18n
-from flask_billing.web.countries import country_name
+from flask_billing import clock
 from flask_billing.web.i18n import N_, gettext
-from flask_billing.web.tax_ids import kind_name
 
 if TYPE_CHECKING:
-    from flask_billing.gateways import Address, Customer, PaymentMethodDetails
+    from flask_billing.gateways import PaymentMethodDetails
     from flask_billing.models import PaymentMethod
 
-__all__ = [
-    "Details",
-    "Kind",
-    "Method",
-    "Row",
-    "Status",
-    "details_of",
-    "kinds_of",
-    "methods_of",
-    "refusal_sentence",
-    "rows_of",
-    "status_of",
-]
+__all__ = ["Method", "Row", "State", "methods_of", "refusal_sentence", "rows_of"]
 
 _BRANDS = {
     "american_express": "American Express",
@@ -82,6 +62,7 @@ _REFUSALS = {
     "declined": N_("can't be used: your bank declined it for good"),
 }
 _REFUSED_HERE = N_("can't be used here")
+
 _REFUSAL_SENTENCES = {
     "checking": N_("Your card was saved and is being checked. Look again in a minute."),
     "banned": N_("Your card was saved, but it is blocked here. Add another one."),
@@ -90,13 +71,6 @@ _REFUSAL_SENTENCES = {
     ),
     "declined": N_("Your card was saved, but your bank declined it. Add another one."),
 }
-_VERIFICATIONS = {
-    "pending": N_("is being checked"),
-    "unverified": N_("could not be verified"),
-    "verified": N_("verified"),
-}
-#: Where the city stands before the region and the postal code, on one line.
-_REGION_ON_CITY_LINE = {"AU", "CA", "US"}
 
 
 @dataclass(frozen=True)
@@ -137,97 +111,6 @@ class Method:
     can_move_down: bool
     #: Why it can't be removed, in words; `None` where it can.
     kept: str | None
-
-
-@dataclass(frozen=True)
-class Details:
-    """Who pays, as the page shows it."""
-
-    lines: tuple[str, ...] = field(repr=False)
-    email: str = field(repr=False)
-    tax_id: str = field(repr=False)
-    tax_id_kind: str
-    tax_id_state: str
-    tax_id_is_verified: bool
-    invoice_note: str = field(repr=False)
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether nothing at all is known."""
-        return not (self.lines or self.email or self.tax_id or self.invoice_note)
-
-
-@dataclass(frozen=True)
-class Kind:
-    """A kind of billable resource and how many this project has."""
-
-    name: str
-    count: int
-    is_free: bool
-    note: str
-
-
-@dataclass(frozen=True)
-class Status:
-    """The one sentence at the top of the page.
-
-    :ivar tone: `good`, `note` or `bad`.
-    :ivar needs_method: The step that leads on is to add a payment method.
-    """
-
-    tone: str
-    sentence: str
-    explanation: str
-    needs_method: bool
-
-
-_STATUSES = {
-    "internal": Status(
-        "good",
-        N_("Everything is set: new resources can be created."),
-        N_("This project is an internal one. It needs no payment method."),
-        needs_method=False,
-    ),
-    "rule": Status(
-        "good",
-        N_("Everything is set: new resources can be created."),
-        N_("This site lets the project create without a payment method."),
-        needs_method=False,
-    ),
-    "payment_method": Status(
-        "good",
-        N_("Everything is set: new resources can be created."),
-        N_("A payment method is saved and can be charged."),
-        needs_method=False,
-    ),
-    "rule_refused": Status(
-        "bad",
-        N_("New resources can't be created at the moment."),
-        N_("This site does not allow it for this project. Ask its support what to do."),
-        needs_method=False,
-    ),
-    "unusable": Status(
-        "bad",
-        N_("Add another payment method to create new resources."),
-        N_("None of the saved ones can be charged. What is running already is not touched."),
-        needs_method=True,
-    ),
-    "none": Status(
-        "note",
-        N_("Add a payment method to create new resources."),
-        N_("None is saved yet. Nothing is charged when you add one."),
-        needs_method=True,
-    ),
-}
-
-
-def status_of(project: Any) -> Status:
-    """Return what the guard says about `project`, and why."""
-    decision = decide(project)
-    status = _STATUSES.get(decision.reason)
-    if status is not None:
-        return status
-    return _STATUSES["rule" if decision.allowed else "none"]
 
 
 def rows_of(methods: Iterable[PaymentMethod]) -> list[Row]:
@@ -279,55 +162,6 @@ def refusal_sentence(refusal: str) -> str:
     return gettext(_REFUSAL_SENTENCES.get(refusal, unknown))
 
 
-def details_of(customer: Customer) -> Details:
-    """Return who pays."""
-    locale = i18n.locale()
-    details = customer.details
-    names = [line for line in (details.company, details.name) if line]
-    tax_id = customer.tax_ids[0] if customer.tax_ids else None
-    verification = _VERIFICATIONS.get(tax_id.verification, "") if tax_id else ""
-    return Details(
-        lines=(*names, *_address_lines(details.address, locale)),
-        email=details.email,
-        tax_id=tax_id.value if tax_id else "",
-        tax_id_kind=kind_name(tax_id.type, locale) if tax_id else "",
-        tax_id_state=gettext(verification) if verification else "",
-        tax_id_is_verified=tax_id is not None and tax_id.verification == "verified",
-        invoice_note=details.invoice_note,
-    )
-
-
-def kinds_of(project: Any) -> list[Kind]:
-    """Return the kinds of billable resources with this project's counts; one statement for all."""
-    billable = models()
-    if not billable:
-        return []
-    key = projects.normal_key(projects.key_of(project))
-    counts = [
-        select(func.count())
-        .select_from(model)
-        .where(model.project_id == key)
-        .scalar_subquery()
-        .label(f"kind_{number}")
-        for number, model in enumerate(billable)
-    ]
-    found = current().db.session.execute(select(*counts)).one()
-    return [
-        Kind(words_for(model), count, bool(model.billing_free), _price_note(model))
-        for model, count in zip(billable, found, strict=True)
-    ]
-
-
-def _price_note(model: type[Any]) -> str:
-    if model.billing_free:
-        return gettext("free")
-    if model.billing_free_quantity:
-        return i18n.ngettext(
-            "the first one is free", "the first %(num)s are free", model.billing_free_quantity
-        )
-    return ""
-
-
 def _label(live: PaymentMethodDetails | None, place: int) -> str:
     if live is None:
         return gettext("Payment method %(place)s", place=place)
@@ -375,21 +209,3 @@ def _states(row: Row, live: PaymentMethodDetails | None, *, is_first: bool) -> I
         yield State("bad", gettext("can't be charged: add another one"))
     elif live is not None and (live.exp_year, live.exp_month) == (now.year, now.month):
         yield State("note", gettext("expires this month"))
-
-
-def _address_lines(address: Address, locale: Locale) -> list[str]:
-    if not address:
-        return []
-    country = country_name(address.country, locale) if address.country else ""
-    lines = [address.line1, address.line2, *_city_lines(address), country]
-    return [line for line in lines if line]
-
-
-def _city_lines(address: Address) -> list[str]:
-    city, state, code = address.city, address.state, address.postal_code
-    if address.country in _REGION_ON_CITY_LINE:
-        region = " ".join(part for part in (state, code) if part)
-        return [", ".join(part for part in (city, region) if part)]
-    if address.country == "GB":
-        return [city, state, code]
-    return [" ".join(part for part in (code, city) if part), state]
