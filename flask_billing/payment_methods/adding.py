@@ -322,11 +322,12 @@ def _copy_details(
         key = f"setup-{local_id}-details-{attempt}"
         try:
             current().gateway.update_customer(customer_id, found, local_id=local_id, key=key)
-            return
         except GatewayUnavailable as error:
             # A key repeats a server error for a day; anything else is repeated by who called.
             if error.code != "server_error" or attempt + 1 == _TRIES:
                 raise
+        else:
+            return
 
 
 def _twins(row: SetupSession, details: PaymentMethodDetails, customer_id: str) -> frozenset[str]:

@@ -10,7 +10,8 @@ ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
 
 FENCE = re.compile(
-    r"(?:^<!-- (?P<mark>[^\n]+) -->\n\n?)?^```(?P<language>\w+)\n(?P<text>.*?)^```$", re.M | re.S
+    r"(?:^<!-- (?P<mark>[^\n]+) -->\n\n?)?^```(?P<language>\w+)\n(?P<text>.*?)^```$",
+    re.MULTILINE | re.DOTALL,
 )
 
 
@@ -49,7 +50,7 @@ def examples(page: Path) -> list[Example]:
 def sections(page: str, *, level: int) -> dict[str, str]:
     """Return the text below each heading of a page, by the heading without its backticks."""
     text = (DOCS / page).read_text(encoding="utf-8")
-    parts = re.split(rf"^{'#' * level} (.+)$", text, flags=re.M)
+    parts = re.split(rf"^{'#' * level} (.+)$", text, flags=re.MULTILINE)
     return {name.strip("`"): below for name, below in zip(parts[1::2], parts[2::2], strict=True)}
 
 

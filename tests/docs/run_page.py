@@ -29,20 +29,24 @@ def main() -> None:
         sandbox = stack.enter_context(Sandbox())
         os.environ |= {"STRIPE_SECRET_KEY": sandbox.secret_key, "STRIPE_API_BASE": sandbox.url}
         names: dict[str, Any] = {"__name__": "page", "sandbox": sandbox}
-        if Path("app.py").exists():
+        if Path("app.py").exists() and any(_is_code(step) for step in steps):
             names |= _use_app(stack)
         for step in steps:
             _run(step, names)
+
+
+def _is_code(step: dict[str, Any]) -> bool:
+    return step["language"] == "python" and not step["mark"]
 
 
 def _use_app(stack: ExitStack) -> dict[str, Any]:
     from app import Project, Server, billing, create_app, db
 
     app = create_app()
-    stack.callback(lambda: app.extensions["billing"].threads.shutdown())
+    stack.callback(app.extensions["billing"].threads.shutdown)
     stack.enter_context(app.app_context())
-    stack.callback(lambda: db.engine.dispose())
-    stack.callback(lambda: db.session.remove())
+    stack.callback(db.engine.dispose)
+    stack.callback(db.session.remove)
     db.create_all()
     project = Project(name="Orchard")
     db.session.add(project)
@@ -62,7 +66,7 @@ def _run(step: dict[str, Any], names: dict[str, Any]) -> None:
         path = Path(step["mark"].removeprefix("file: "))
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(step["text"], encoding="utf-8")
-    elif step["language"] == "python":
+    elif _is_code(step):
         # Blank lines in front make the lines of a traceback the page's own.
         source = "\n" * (step["line"] - 1) + step["text"]
         exec(compile(source, step["page"], "exec", dont_inherit=True), names)

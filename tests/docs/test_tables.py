@@ -1,0 +1,131 @@
+"""The tables of the documentation say what the code says, no more and no less."""
+
+from __future__ import annotations
+
+import re
+from ast import literal_eval
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import inspect
+
+import flask_billing
+from flask_billing import Settings, signals
+from flask_billing.cli import group
+from flask_billing.models import MODELS
+from flask_billing.sandbox.engine.faults import WAYS
+from flask_billing.state import Hooks
+from flask_billing.web import rendering
+from tests.docs.pages import DOCS, code, rows, sections
+from tests.host import db
+
+TEMPLATES = Path(rendering.__file__).parent / "templates" / "billing"
+
+
+class Recorder(dict[str, Any]):
+    """A configuration that remembers what it was asked for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: set[str] = set()
+
+    def get(self, key: str, default: Any = None) -> Any:
+        self.asked.add(key)
+        return super().get(key, default)
+
+
+def test_every_column_of_every_table_is_described() -> None:
+    assert db.metadata.tables  # the models are mapped
+    described = {
+        name: [code(row[0]) for row in rows(text)]
+        for name, text in sections("data.md", level=2).items()
+        if rows(text)
+    }
+
+    columns = {
+        model.__tablename__: [column.name for column in inspect(model).local_table.columns]
+        for model in MODELS
+    }
+
+    assert described == columns
+
+
+def test_every_column_says_what_it_means_and_why_it_is_no_personal_data() -> None:
+    described = [row for text in sections("data.md", level=2).values() for row in rows(text)]
+
+    assert all(len(row) == 3 and all(row) for row in described)
+
+
+def test_every_setting_is_described_with_its_default() -> None:
+    config = Recorder()
+    defaults = Settings.from_config(config)
+    described = {
+        code(row[0]): row[1] for row in rows((DOCS / "settings.md").read_text(encoding="utf-8"))
+    }
+
+    assert described.keys() == config.asked
+    for key, default in described.items():
+        value = None if default == "none" else literal_eval(code(default))
+        assert Settings.from_config({key: value}) == defaults, key
+
+
+def test_every_hook_is_described() -> None:
+    described = {code(row[0]) for row in rows((DOCS / "hooks.md").read_text(encoding="utf-8"))}
+
+    assert described == {name.removesuffix("s") for name in vars(Hooks())}
+
+
+def test_every_signal_is_described() -> None:
+    table = rows((DOCS / "signals.md").read_text(encoding="utf-8"))
+
+    assert {code(row[0]) for row in table} == set(signals.__all__)
+
+
+def test_every_command_and_its_options_are_described() -> None:
+    described = sections("command-line.md", level=2)
+
+    assert described.keys() == group.commands.keys()
+    for name, command in group.commands.items():
+        options = [option for parameter in command.params for option in parameter.opts]
+        assert [option for option in options if f"`{option}`" not in described[name]] == []
+
+
+def test_every_fault_of_the_sandbox_is_described() -> None:
+    table = rows(sections("sandbox.md", level=2)["Trouble on demand"])
+
+    assert [code(row[0]) for row in table] == list(WAYS)
+
+
+@pytest.mark.parametrize("name", ["index", "details", "remove", "off", "layout"])
+def test_every_block_of_a_page_is_described(name: str) -> None:
+    table = rows((DOCS / "templates.md").read_text(encoding="utf-8"))
+    described = next(row[1] for row in table if code(row[0]) == f"billing/{name}.html")
+    template = TEMPLATES / ("layout.html" if name == "layout" else f"_{name}.html")
+    blocks = set(re.findall(r"{% block (billing_\w+)", template.read_text(encoding="utf-8")))
+
+    assert set(re.findall(r"`(\w+)`", described)) == blocks - {"billing_title", "billing_content"}
+
+
+def test_every_custom_property_is_described() -> None:
+    sheet = (TEMPLATES.parents[1] / "static" / "billing.css").read_text(encoding="utf-8")
+    text = (DOCS / "templates.md").read_text(encoding="utf-8")
+
+    properties = set(re.findall(r"^  (--billing-[a-z-]+):", sheet, flags=re.MULTILINE))
+
+    assert {name for name in properties if f"`{name}`" not in text} == set()
+
+
+def test_every_public_name_is_in_the_reference() -> None:
+    text = (DOCS / "api.md").read_text(encoding="utf-8")
+
+    missing = [name for name in flask_billing.__all__ if not re.search(rf"\b{name}\b", text)]
+
+    assert missing == []
+
+
+def test_every_page_is_in_the_table_of_contents() -> None:
+    text = (DOCS / "index.md").read_text(encoding="utf-8")
+    listed = {line for line in text.splitlines() if re.fullmatch(r"[a-z-]+", line)}
+
+    assert listed == {page.stem for page in DOCS.glob("*.md")} - {"index"}
