@@ -1,4 +1,4 @@
-"""Without a secret key billing is off: everything may be created, the pages say so, nobody calls."""
+"""Without a secret key billing is off: all may be created, pages say so, nobody is called."""
 
 from __future__ import annotations
 
@@ -28,7 +28,9 @@ PAGES = [
 
 
 @pytest.fixture(params=[None, ""], ids=["absent", "empty"])
-def app(request: pytest.FixtureRequest, sqlite_url: str, stripe_sandbox: Sandbox) -> Iterator[Flask]:
+def app(
+    request: pytest.FixtureRequest, sqlite_url: str, stripe_sandbox: Sandbox
+) -> Iterator[Flask]:
     app = create_app(
         sqlite_url, STRIPE_SECRET_KEY=request.param, STRIPE_API_BASE=stripe_sandbox.url
     )

@@ -5,8 +5,9 @@ from __future__ import annotations
 from sqlalchemy import event
 from sqlalchemy.orm import Session
 
-from flask_billing.payment_methods.adding import Completion, complete, start
+from flask_billing.payment_methods.adding import start
 from flask_billing.payment_methods.checks import ban
+from flask_billing.payment_methods.completing import Completion, complete
 from flask_billing.payment_methods.order import move, place_new
 from flask_billing.payment_methods.removing import remove, why_kept
 from flask_billing.payment_methods.sharing import share

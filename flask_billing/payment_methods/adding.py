@@ -1,4 +1,4 @@
-"""Saves payment methods: the way to the processor's page, and what came back from it.
+"""The way to the processor's page for saving a payment method.
 
 States of a setup session: `starting` → `open` → `complete` | `expired` | `superseded`. The row is
 committed before the processor is asked, and its id is the idempotency key, so whoever repeats a
@@ -8,61 +8,26 @@ rows.
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
-from uuid import UUID
 
-from flask import current_app
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
-from flask_billing import clock, projects, signals, sync
-from flask_billing.errors import (
-    GatewayError,
-    GatewayRefusal,
-    GatewayUnavailable,
-    NotOurs,
-    SessionUnfinished,
-)
-from flask_billing.gateways import (
-    CustomerDetails,
-    PaymentMethodDetails,
-    RemoteSetupSession,
-    SetupRequest,
-)
-from flask_billing.models import BillingInfo, PaymentMethod, SetupSession
-from flask_billing.payment_methods.checks import first_refusal, place_hold
-from flask_billing.payment_methods.locking import begin, require_clean
-from flask_billing.payment_methods.order import arrange, present
-from flask_billing.payment_methods.removing import finish_removal, mark_leaving
+from flask_billing import clock, projects
+from flask_billing.errors import GatewayError, GatewayRefusal, SessionUnfinished
+from flask_billing.gateways import RemoteSetupSession, SetupRequest
+from flask_billing.models import SetupSession
+from flask_billing.payment_methods.completing import PURPOSE, end_session, finish
+from flask_billing.payment_methods.locking import require_clean
 from flask_billing.state import current
 
-__all__ = ["Completion", "close_open_session", "complete", "end_session", "finish", "start"]
-
-PURPOSE = "payment_method"
+__all__ = ["close_open_session", "start"]
 
 #: How long an idempotency key is safe to repeat; the processor may forget it after a day.
 _KEY_LIVES = timedelta(hours=23)
-#: How often two transactions may collide before it is no coincidence any more.
+#: How often others may be faster before it is no coincidence any more.
 _TRIES = 5
-
-
-@dataclass(frozen=True)
-class Completion:
-    """What came of a stay on the processor's page.
-
-    :ivar state: `complete`; `processing` (ask again later); `open` (not finished); `expired`;
-        `superseded` (the project pays by other billing info meanwhile, the method was let go).
-    :ivar is_new: This very call saved the payment method.
-    :ivar refusal: Why the method is refused although it was saved: see `PaymentMethod.refusal`.
-    """
-
-    state: str
-    payment_method: PaymentMethod | None = None
-    is_new: bool = False
-    refusal: str | None = None
 
 
 def start(project: Any, *, return_url: str, cancel_url: str) -> str:
@@ -89,21 +54,6 @@ def start(project: Any, *, return_url: str, cancel_url: str) -> str:
         else:
             end_session(row, "expired")
     raise GatewayError("No page for saving a payment method could be opened.")
-
-
-def complete(project: Any, session_id: str) -> Completion:
-    """Take over what was saved on the processor's page; commits the session.
-
-    Called by the return view, by the webhook and by the sweeper, any number of times and side by
-    side: the same rows come of it.
-
-    :param session_id: The gateway's id of the setup session, as it came from outside.
-    :raises NotOurs: This project did not start it.
-    :raises GatewayError: The processor refused or did not answer; try again.
-    """
-    require_clean()
-    row = _row_of(projects.key_of(project), session_id)
-    return finish(row, session_id)
 
 
 def close_open_session(project: Any) -> None:
@@ -167,15 +117,6 @@ def _close(row: SetupSession) -> None:
     end_session(row, "superseded")
 
 
-def end_session(row: SetupSession, state: str) -> None:
-    """Put a session that is not ended yet into its last `state`; commits the session."""
-    session = current().db.session
-    session.refresh(row)
-    if row.open_marker is not None:
-        row.end(state)
-    session.commit()
-
-
 def _remote(row: SetupSession, return_url: str, cancel_url: str) -> RemoteSetupSession | None:
     """Return the session as the processor has it, opened now if need be; `None` if it is lost."""
     state = current()
@@ -207,235 +148,3 @@ def _remote(row: SetupSession, return_url: str, cancel_url: str) -> RemoteSetupS
     row.state = "open" if row.state == "starting" else row.state
     state.db.session.commit()
     return remote
-
-
-def _row_of(key: str, session_id: str) -> SetupSession:
-    """Return the session that the project started, found by the gateway's id.
-
-    Where we crashed before that id was written down, the processor tells which row it was for.
-    """
-    state = current()
-    mine = select(SetupSession).where(
-        SetupSession.project_key == key, SetupSession.purpose == PURPOSE
-    )
-    row = state.db.session.scalars(mine.where(SetupSession.stripe_id == session_id)).one_or_none()
-    nameless = state.db.session.scalars(mine.where(SetupSession.stripe_id.is_(None))).all()
-    state.db.session.commit()
-    if row is None and nameless and re.fullmatch(r"cs_\w{1,250}", session_id):
-        local_id = _local_id(session_id)
-        row = next((found for found in nameless if str(found.id) == local_id), None)
-    if row is None:
-        raise NotOurs("This project did not start this session.")
-    return row
-
-
-def _local_id(session_id: str) -> str | None:
-    try:
-        return current().gateway.setup_session(session_id).local_id
-    except GatewayRefusal:
-        return None
-
-
-def finish(row: SetupSession, session_id: str) -> Completion:
-    """Take over what was saved in one session, whoever asks; commits the session."""
-    state = current()
-    row_id = row.id
-    if row.state in {"complete", "superseded"}:
-        return _ended(row)
-    state.db.session.commit()
-    stamp = sync.take_stamp()
-    remote = state.gateway.setup_session(session_id)
-    if remote.local_id != str(row_id) or remote.purpose != PURPOSE:
-        raise NotOurs("This session was made for something else.")
-    if remote.state != "complete":
-        if remote.state == "expired":
-            end_session(row, "expired")
-        return Completion(remote.state)
-    if not remote.succeeded:
-        return Completion("processing" if remote.processing else "open")
-    return _take_over(row, remote, stamp)
-
-
-def _ended(row: SetupSession) -> Completion:
-    session = current().db.session
-    method = session.get(PaymentMethod, row.payment_method_id) if row.payment_method_id else None
-    return Completion(row.state, method, refusal=method.refusal if method else None)
-
-
-@dataclass(frozen=True)
-class _Found:
-    """What the processor told of a finished session, before anything of it is written."""
-
-    session_id: str
-    customer_id: str
-    account_id: str | None
-    method: PaymentMethodDetails
-    #: The ids of what the customer saved before that is the same card.
-    twins: frozenset[str]
-    refusal: str | None
-    stamp: int
-
-
-def _take_over(row: SetupSession, remote: RemoteSetupSession, stamp: int) -> Completion:
-    method, customer_id = remote.payment_method, remote.customer_id
-    if method is None or customer_id is None:
-        raise GatewayError("The processor finished a session without a customer or a method.")
-    account_id = sync.account_id()
-    if row.billing_info_id is None:
-        _copy_details(row, remote, method)
-    found = _Found(
-        session_id=remote.stripe_id,
-        customer_id=customer_id,
-        account_id=account_id,
-        method=method,
-        twins=_twins(row, method, customer_id),
-        refusal=first_refusal(method),
-        stamp=stamp,
-    )
-    saved = _save_at_last(row.id, found)
-    _follow_up(saved)
-    return saved
-
-
-def _save_at_last(row_id: UUID, found: _Found) -> Completion:
-    for _ in range(_TRIES):
-        try:
-            return _save(row_id, found)
-        except IntegrityError:
-            # Someone else saved the same customer or position between our look and our write.
-            current().db.session.rollback()
-    raise GatewayError("The payment method could not be written down.")
-
-
-def _copy_details(
-    row: SetupSession, remote: RemoteSetupSession, details: PaymentMethodDetails
-) -> None:
-    """Copy name and address from the method to the customer that the page made.
-
-    The processor does not do it, and taxes and invoices need them there. The key makes sure that a
-    late repetition does not overwrite what was edited since.
-    """
-    found = CustomerDetails(name=details.holder, email=remote.email, address=details.address)
-    local_id, customer_id = row.id, remote.customer_id or ""
-    current().db.session.commit()
-    for attempt in range(_TRIES):
-        key = f"setup-{local_id}-details-{attempt}"
-        try:
-            current().gateway.update_customer(customer_id, found, local_id=local_id, key=key)
-        except GatewayUnavailable as error:
-            # A key repeats a server error for a day; anything else is repeated by who called.
-            if error.code != "server_error" or attempt + 1 == _TRIES:
-                raise
-        else:
-            return
-
-
-def _twins(row: SetupSession, details: PaymentMethodDetails, customer_id: str) -> frozenset[str]:
-    """Return the ids of what the customer saved before that is the same card."""
-    known = row.billing_info_id is not None and details.fingerprint
-    current().db.session.commit()
-    if not known:
-        return frozenset()
-    return frozenset(
-        other.stripe_id
-        for other in current().gateway.payment_methods(customer_id)
-        if other.fingerprint == details.fingerprint and other.stripe_id != details.stripe_id
-    )
-
-
-def _save(row_id: UUID, found: _Found) -> Completion:
-    """Write billing info, payment method and the project's link in one transaction."""
-    session = current().db.session
-    row = session.get_one(SetupSession, row_id)
-    by_id = select(BillingInfo).where(BillingInfo.stripe_id == found.customer_id)
-    known = session.scalars(by_id).one_or_none()
-    key, known_id = row.project_key, known.id if known is not None else None
-    session.commit()
-    begin(known_id, key)
-    session.refresh(row)
-    if row.state in {"complete", "superseded"}:
-        session.commit()
-        return _ended(row)
-    info = known or _new_billing_info(found)
-    method = _method_row(info, found)
-    project = session.get(projects.model(), projects.normal_key(key))
-    paying = projects.paying_info_id(project) if project is not None else None
-    if project is None or paying not in {None, info.id}:
-        # The project pays otherwise by now: let the method go, so that no card is stranded.
-        mark_leaving(method)
-        row.end("superseded")
-    else:
-        project.billing_info = info
-        _place(info, method, found.twins)
-        row.end("complete")
-    row.stripe_id = found.session_id
-    row.payment_method_id = method.id
-    session.commit()
-    return Completion(row.state, method, is_new=row.state == "complete", refusal=method.refusal)
-
-
-def _new_billing_info(found: _Found) -> BillingInfo:
-    state = current()
-    info = BillingInfo(
-        gateway=state.gateway.name,
-        stripe_id=found.customer_id,
-        livemode=state.settings.livemode,
-        account_id=found.account_id,
-    )
-    state.db.session.add(info)
-    state.db.session.flush()
-    return info
-
-
-def _method_row(info: BillingInfo, found: _Found) -> PaymentMethod:
-    session = current().db.session
-    by_id = select(PaymentMethod).where(PaymentMethod.stripe_id == found.method.stripe_id)
-    method = session.scalars(by_id).one_or_none()
-    if method is None:
-        method = PaymentMethod(
-            stripe_id=found.method.stripe_id,
-            billing_info=info,
-            usable=not found.method.is_expired(clock.now()),
-            refusal=found.refusal,
-            stamp=found.stamp,
-        )
-        session.add(method)
-        session.flush()
-    return method
-
-
-def _place(info: BillingInfo, method: PaymentMethod, twins: frozenset[str]) -> None:
-    """Put a new method into the order, in the place of the same card saved before."""
-    session = current().db.session
-    methods = [other for other in present(session, info.id) if other is not method]
-    replaced = [other for other in methods if other.stripe_id in twins]
-    if replaced and method.refusal in {None, "checking"}:
-        place = methods.index(replaced[0])
-        methods = [other for other in methods if other not in replaced]
-        for other in replaced:
-            mark_leaving(other)
-        place = min(place, len(methods))
-    else:
-        place = 0 if current().settings.new_method_position == "first" else len(methods)
-    arrange(session, [*methods[:place], method, *methods[place:]])
-
-
-def _follow_up(saved: Completion) -> None:
-    """Do what may fail without harm, as the sweeper would do it: let go, check, tell."""
-    session = current().db.session
-    method = saved.payment_method
-    if method is None:
-        return
-    place_hold(method)
-    leaving = select(PaymentMethod).where(
-        PaymentMethod.billing_info_id == method.billing_info_id,
-        PaymentMethod.leaving_at.is_not(None),
-        PaymentMethod.removed_at.is_(None),
-    )
-    for other in session.scalars(leaving).all():
-        finish_removal(other)
-    if saved.is_new:
-        refused = method.refusal not in {None, "checking"}
-        told = signals.payment_method_refused if refused else signals.payment_method_added
-        app = current_app._get_current_object()  # type: ignore[attr-defined]
-        told.send(app, billing_info=method.billing_info, payment_method=method)

@@ -15,8 +15,8 @@ from sqlalchemy import Select, select
 from flask_billing import clock, projects
 from flask_billing.errors import BillingError, GatewayRefusal
 from flask_billing.models import PaymentHold, PaymentMethod, SetupSession
-from flask_billing.payment_methods.adding import end_session, finish
 from flask_billing.payment_methods.checks import CHECKING, finish_hold, place_hold
+from flask_billing.payment_methods.completing import end_session, finish
 from flask_billing.payment_methods.locking import require_clean
 from flask_billing.payment_methods.removing import finish_removal
 from flask_billing.state import current

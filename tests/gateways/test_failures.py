@@ -245,9 +245,7 @@ def test_method_that_stripe_does_not_know_is_none(gateway: StripeGateway) -> Non
     assert gateway.payment_method("pm_nobody") is None
 
 
-def test_what_is_gone_already_may_be_taken_away_again(
-    gateway: StripeGateway, saved: Saved
-) -> None:
+def test_what_is_gone_already_may_be_taken_away_again(gateway: StripeGateway, saved: Saved) -> None:
     gateway.detach_payment_method(saved.method)
     tax_id = gateway.add_tax_id(saved.customer, "eu_vat", "DE123456789", key="tax-id-1")
 

@@ -1,0 +1,100 @@
+"""Turns the SDK's errors into ours, and keeps its logger silent.
+
+Nothing personal and nothing secret leaves this way: the SDK's exceptions hold whole responses, so
+ours are made anew from their codes.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
+
+import stripe
+
+from flask_billing.errors import (
+    GatewayError,
+    GatewayRefusal,
+    GatewayUnavailable,
+    PaymentActionRequired,
+    PaymentDeclined,
+)
+
+__all__ = ["error_of", "our_errors", "silence_logger"]
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_AUTHENTICATION = {"authentication_required", "invoice_payment_intent_requires_action"}
+_NEVER_AGAIN = {"lost_card", "stolen_card", "pickup_card", "restricted_card", "fraudulent"}
+
+
+def our_errors(call: Callable[P, T]) -> Callable[P, T]:
+    """Turn the SDK's errors into ours.
+
+    Ours is raised after the SDK's is forgotten, so that it is not even the context of ours: its
+    `args`, body and headers hold what the customer typed, and a log of the chain would print them.
+    """
+
+    @wraps(call)
+    def speak(*args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return call(*args, **kwargs)
+        except stripe.StripeError as error:
+            ours = error_of(error)
+        raise ours
+
+    return speak
+
+
+def error_of(error: stripe.StripeError) -> GatewayError:
+    """Return our error for one of the SDK's."""
+    detail = error.error
+    code = error.code or getattr(detail, "code", None)
+    found: dict[str, Any] = {
+        "code": code,
+        "param": getattr(detail, "param", None),
+        "request_id": error.request_id,
+    }
+    if isinstance(error, stripe.CardError):
+        return _card_error(detail, code, found)
+    if isinstance(error, stripe.IdempotencyError):
+        found["code"] = "idempotency_key_reused"
+        return GatewayError("Stripe saw this idempotency key with other parameters.", **found)
+    if isinstance(error, stripe.InvalidRequestError):
+        return GatewayRefusal(f"Stripe refused the request ({code or 'no code'}).", **found)
+    if isinstance(error, stripe.AuthenticationError | stripe.PermissionError):
+        return GatewayError(
+            "Stripe does not accept the key. Check STRIPE_SECRET_KEY and its rights.", **found
+        )
+    if (error.http_status or 0) >= 500:
+        # Stripe answers the same again under the same key until it forgets the key.
+        found["code"] = code or "server_error"
+    return GatewayUnavailable("Stripe did not answer, or not in a usable way.", **found)
+
+
+def _card_error(detail: Any, code: str | None, found: dict[str, Any]) -> GatewayError:
+    reason = getattr(detail, "decline_code", None)
+    if {code, reason} & _AUTHENTICATION:
+        return PaymentActionRequired("The bank wants the customer to confirm.", **found)
+    advice = getattr(detail, "advice_code", None)
+    never_again = reason in _NEVER_AGAIN or advice == "do_not_try_again"
+    return PaymentDeclined("The payment method was declined.", never_again=never_again, **found)
+
+
+def silence_logger() -> None:
+    """Keep the SDK from logging addresses with e-mails and bodies with secrets.
+
+    A filter, because a level is set again by any host that wants to see more.
+    """
+    logger = logging.getLogger("stripe")
+    if _nothing_below_warning not in logger.filters:
+        logger.addFilter(_nothing_below_warning)
+    # What `stripe.log` and the variable STRIPE_LOG switch on goes past the logger, to stderr.
+    stripe.log = None
+    stripe._util.STRIPE_LOG = None
+
+
+def _nothing_below_warning(record: logging.LogRecord) -> bool:
+    return record.levelno >= logging.WARNING

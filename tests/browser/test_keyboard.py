@@ -1,0 +1,111 @@
+"""The billing page without a mouse."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.browser.person import MASTERCARD
+
+if TYPE_CHECKING:
+    from tests.browser.person import Person
+
+pytestmark = pytest.mark.browser
+
+# What has the focus: its words, and how it shows that.
+FOCUSED = """() => {
+    const element = document.activeElement;
+    const style = getComputedStyle(element);
+    const box = element.getBoundingClientRect();
+    return {
+        words: element.textContent.replace(/\\s+/g, " ").trim(),
+        outline: style.outlineStyle === "none" ? 0 : parseFloat(style.outlineWidth),
+        inSight: box.top >= 0 && box.bottom <= innerHeight && box.left >= 0
+            && box.right <= innerWidth && box.height > 0,
+    };
+}"""
+
+OF_THE_HOST = [
+    "Skip to content",
+    "Harbour",
+    "Projects",
+    "API tokens",
+    "Sign out",
+    "Overview",
+    "Members",
+    "Billing",
+]
+OF_BILLING = [
+    "Move down Visa ending in 4242",
+    "Remove Visa ending in 4242",
+    "Move up Mastercard ending in 4444",
+    "Remove Mastercard ending in 4444",
+    "Add payment method",
+    "Edit Billing details",
+]
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("width", [360, 1280])
+def test_focus_goes_from_top_to_bottom_and_can_be_seen(
+    person: Person, theme: str, width: int
+) -> None:
+    page = person.page
+    person.save_card()
+    person.save_card(MASTERCARD)
+    page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]
+    page.set_viewport_size({"width": width, "height": 900})
+    person.open_billing()
+
+    stops = []
+    for _ in [*OF_THE_HOST, *OF_BILLING]:
+        page.keyboard.press("Tab")
+        stops.append(page.evaluate(FOCUSED))
+
+    assert [_closed(stop["words"]) for stop in stops] == [
+        _closed(words) for words in [*OF_THE_HOST, *OF_BILLING]
+    ]
+    assert [stop["words"] for stop in stops if stop["outline"] < 2 or not stop["inSight"]] == []
+
+
+def test_skip_link_leads_past_the_navigation(person: Person) -> None:
+    page = person.page
+    person.open_billing()
+
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+
+    assert page.evaluate(FOCUSED)["words"] == "Add payment method"
+
+
+def test_order_is_changed_and_a_card_removed_by_keyboard(person: Person) -> None:
+    page = person.page
+    person.save_card()
+    person.save_card(MASTERCARD)
+
+    page.get_by_role("button", name="Move up Mastercard ending in 4444").press("Enter")
+    person.sees("The order was changed.")
+    page.get_by_role("link", name="Remove Visa ending in 4242").press("Enter")
+    page.get_by_role("button", name="Remove payment method").press("Space")
+
+    person.sees("Your payment method was removed.")
+    assert person.cards() == ["4444"]
+
+
+def test_summary_of_errors_leads_to_the_field(person: Person) -> None:
+    page = person.page
+    person.save_card()
+    person.open(f"{person.billing}/details")
+    person.type(**{"E-mail": "nobody"})
+    page.get_by_label("E-mail").press("Enter")
+    assert page.title().startswith("Error:")
+
+    page.get_by_role("link", name="E-mail: Enter an e-mail address").press("Enter")
+
+    assert page.evaluate("document.activeElement.name") == "email"
+
+
+def _closed(words: str) -> str:
+    return words.replace(" ", "")
