@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from concurrent.futures import Future, wait
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from flask import current_app
 
-from flask_billing import signals
+from flask_billing import clock, signals, sync
 from flask_billing.errors import BillingError, GatewayError, GatewayRefusal
 from flask_billing.gateways import Customer, CustomerDetails, PaymentMethodDetails
 from flask_billing.ids import uuid7
 from flask_billing.models import BillingInfo
-from flask_billing.payment_methods.locking import require_clean
 from flask_billing.state import current
+from flask_billing.transactions import require_clean
 
 __all__ = ["DetailsRefused", "LiveDetails", "live_details", "read", "update"]
 
@@ -90,11 +90,29 @@ def live_details(billing_info: BillingInfo | None) -> LiveDetails:
     calls: list[Future[Any]] = [customer, methods]
     wait(calls, timeout=state.settings.page_timeout)
     found, saved = _answer(customer), _answer(methods)
+    if saved is not None:
+        _catch_up(billing_info, saved)
     return LiveDetails(
         customer=found,
         methods={method.stripe_id: method for method in saved or ()},
         missing=found is None or saved is None,
     )
+
+
+def _catch_up(billing_info: BillingInfo, saved: Iterable[PaymentMethodDetails]) -> None:
+    """Write what a look at the page brought to light: cards that ran out or went away.
+
+    Only what seems to differ is asked for again, under a stamp; most looks write nothing.
+    """
+    live = {method.stripe_id: method for method in saved}
+    now = clock.now()
+    for row in billing_info.payment_methods:
+        if row.is_usable and (row.stripe_id not in live or live[row.stripe_id].is_expired(now)):
+            try:
+                sync.payment_method(row)
+            except GatewayError as error:
+                current_app.logger.warning("Payment method %s: %s.", row.id, error.code)
+    current().db.session.commit()
 
 
 def _answer(future: Future[T]) -> T | None:

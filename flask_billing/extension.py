@@ -78,10 +78,11 @@ class Billing:
         return ask
 
     def guard_rule(self, rule: Rule) -> Rule:
-        """Register a rule ``(project, model, count)`` that the guard asks before all else.
+        """Register a rule ``(project, model, count)`` that the guard asks before payment methods.
 
         It returns `True` (may create), `False` (must not, even with a payment method) or `None`
-        (no opinion). The first rule with an opinion decides. It runs inside the transaction that
+        (no opinion). The first rule with an opinion decides; none is asked about free kinds and
+        internal projects. It runs inside the transaction that
         creates, so it must be quick and must not write.
         """
         self._hooks.guard_rules.append(rule)

@@ -15,7 +15,8 @@ __all__ = [
 
 _signals = Namespace()
 
-#: `billing_info`, `payment_method`: a payment method was saved and may be charged.
+#: `billing_info`, `payment_method`: a payment method was saved, and is not refused.
+#: It may still be checked: see `PaymentMethod.refusal`.
 payment_method_added = _signals.signal("payment-method-added")
 
 #: `billing_info`, `payment_method`: a payment method was saved but is refused by our own rules.

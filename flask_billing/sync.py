@@ -13,14 +13,15 @@ from sqlalchemy.exc import IntegrityError
 
 from flask_billing import clock, projects
 from flask_billing.errors import GatewayError, GatewayUnavailable
-from flask_billing.gateways import PaymentMethodDetails
 from flask_billing.models import GatewayAccount, PaymentMethod, SyncStamp
+from flask_billing.ordering import arrange, present
 from flask_billing.state import State, current
+from flask_billing.transactions import begin
 
 if TYPE_CHECKING:
     from uuid import UUID
 
-__all__ = ["account_id", "take_stamp", "write_payment_method", "write_removal"]
+__all__ = ["account_id", "payment_method", "take_stamp", "write_removal"]
 
 
 def take_stamp() -> int:
@@ -67,28 +68,42 @@ def _learn_account(state: State) -> str | None:
     return found
 
 
-def write_payment_method(
-    method_id: UUID, details: PaymentMethodDetails | None, stamp: int, customer_id: str
-) -> bool:
-    """Write what the processor says of a payment method; commits the session.
+def payment_method(method: PaymentMethod) -> None:
+    """Bring a row up to what the processor says of the payment method; commits the session.
 
-    :param details: `None` where the processor knows it no more.
-    :param customer_id: Whose it should be; one that left its customer is gone for good.
-    :returns: Whether the row took it; a newer stamp refuses.
+    :raises GatewayError: The processor refused or did not answer.
     """
+    session = current().db.session
+    method_id, stripe_id = method.id, method.stripe_id
+    customer_id = method.billing_info.stripe_id
+    session.commit()
+    stamp = take_stamp()
+    details = current().gateway.payment_method(stripe_id)
     if details is None or details.customer_id != customer_id:
-        return write_removal(method_id, stamp)
-    return _write(method_id, stamp, usable=not details.is_expired(clock.now()))
+        # One that left its customer can never be charged again.
+        write_removal(method, stamp)
+        return
+    _write(method_id, stamp, usable=not details.is_expired(clock.now()))
+    session.commit()
 
 
-def write_removal(method_id: UUID, stamp: int) -> bool:
-    """Write that a payment method is gone at the processor; commits the session."""
-    now = clock.now()
-    return _write(method_id, stamp, removed_at=now, position=None, usable=False)
+def write_removal(method: PaymentMethod, stamp: int) -> bool:
+    """Write that a payment method is gone at the processor; commits the session.
+
+    The row stays, so that an answer that comes late cannot bring the method back.
+
+    :returns: Whether this very call wrote it; a newer stamp refuses.
+    """
+    session = current().db.session
+    method_id, info_id = method.id, method.billing_info_id
+    begin(info_id)
+    written = _write(method_id, stamp, removed_at=clock.now(), position=None, usable=False)
+    arrange(session, present(session, info_id))
+    session.commit()
+    return written
 
 
 def _write(method_id: UUID, stamp: int, **values: Any) -> bool:
-    session = current().db.session
     written = projects.connection().execute(
         update(PaymentMethod)
         .where(
@@ -98,5 +113,4 @@ def _write(method_id: UUID, stamp: int, **values: Any) -> bool:
         )
         .values(stamp=stamp, **values)
     )
-    session.commit()
     return bool(written.rowcount)

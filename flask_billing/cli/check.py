@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, Connection, func, inspect, or_, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Mapper
 
-from flask_billing import clock, guard, projects
+from flask_billing import clock, guard, projects, sync
 from flask_billing.cli import history
 from flask_billing.errors import GatewayError, GatewayUnavailable
 from flask_billing.models import MODELS, BillingInfo, PaymentHold, PaymentMethod, SetupSession
@@ -63,7 +63,7 @@ def findings(state: State) -> Iterator[Finding]:
     yield from of_models()
     account = None
     try:
-        account = state.gateway.account_id()
+        account = sync.account_id() or "(the key has no right to know)"
     except GatewayError as error:
         yield of_refused_key(error)
     else:
@@ -86,8 +86,8 @@ def of_settings(state: State) -> Iterator[Finding]:
     else:
         yield Finding(
             "problem" if settings.livemode else "hint",
-            "BILLING_BASE_URL is not set, so links begin with what the browser names as the host. "
-            "Set it to this site's address.",
+            "BILLING_BASE_URL is not set. Unless TRUSTED_HOSTS is, or the site is only on this "
+            "machine, no payment method can be added. Set it to this site's address.",
         )
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from sqlalchemy import event
 from sqlalchemy.orm import Session
 
+from flask_billing import ordering
 from flask_billing.payment_methods.adding import start
 from flask_billing.payment_methods.checks import ban
 from flask_billing.payment_methods.completing import Completion, complete
-from flask_billing.payment_methods.order import move, place_new
+from flask_billing.payment_methods.order import move
 from flask_billing.payment_methods.removing import remove, why_kept
 from flask_billing.payment_methods.sharing import share
 from flask_billing.payment_methods.sweeping import SweepReport, sweep
@@ -30,4 +31,4 @@ __all__ = [
 
 def listen() -> None:
     """Give payment methods that the host builds by hand their place in the order."""
-    event.listen(Session, "before_flush", place_new)
+    event.listen(Session, "before_flush", ordering.place_new)

@@ -14,13 +14,13 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
-from flask_billing import clock, projects
+from flask_billing import clock, projects, sync
 from flask_billing.errors import GatewayError, GatewayRefusal, SessionUnfinished
 from flask_billing.gateways import RemoteSetupSession, SetupRequest
 from flask_billing.models import SetupSession
 from flask_billing.payment_methods.completing import PURPOSE, end_session, finish
-from flask_billing.payment_methods.locking import require_clean
 from flask_billing.state import current
+from flask_billing.transactions import require_clean
 
 __all__ = ["close_open_session", "start"]
 
@@ -40,6 +40,7 @@ def start(project: Any, *, return_url: str, cancel_url: str) -> str:
     :raises GatewayError: The processor refused or did not answer; nothing is half done.
     """
     require_clean()
+    sync.account_id()
     for _ in range(_TRIES):
         row = _claim(project)
         remote = _remote(row, return_url, cancel_url)

@@ -19,8 +19,8 @@ from flask_billing.errors import (
 )
 from flask_billing.gateways import PaymentMethodDetails
 from flask_billing.models import BannedCard, PaymentHold, PaymentMethod
-from flask_billing.payment_methods.locking import require_clean
 from flask_billing.state import State, current
+from flask_billing.transactions import require_clean
 
 __all__ = ["ban", "finish_hold", "first_refusal", "place_hold"]
 

@@ -20,11 +20,11 @@ from flask_billing import clock, projects, signals, sync
 from flask_billing.errors import GatewayError, GatewayRefusal, GatewayUnavailable, NotOurs
 from flask_billing.gateways import CustomerDetails, PaymentMethodDetails, RemoteSetupSession
 from flask_billing.models import BillingInfo, PaymentMethod, SetupSession
+from flask_billing.ordering import arrange, present
 from flask_billing.payment_methods.checks import first_refusal, place_hold
-from flask_billing.payment_methods.locking import begin, require_clean
-from flask_billing.payment_methods.order import arrange, present
 from flask_billing.payment_methods.removing import finish_removal, mark_leaving
 from flask_billing.state import current
+from flask_billing.transactions import begin, require_clean
 
 __all__ = ["PURPOSE", "Completion", "complete", "end_session", "finish"]
 

@@ -11,9 +11,10 @@ from sqlalchemy import func, select
 from flask_billing import clock, guard, projects, signals, sync
 from flask_billing.errors import GatewayError, MethodNeeded
 from flask_billing.models import BilledProjectRow, PaymentMethod
-from flask_billing.payment_methods.locking import begin, require_clean
-from flask_billing.payment_methods.order import arrange, find, present
+from flask_billing.ordering import arrange, present
+from flask_billing.payment_methods.order import find
 from flask_billing.state import current
+from flask_billing.transactions import begin, require_clean
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -101,16 +102,15 @@ def finish_removal(method: PaymentMethod) -> bool:
     """
     state = current()
     stripe_id = method.stripe_id
-    method_id = method.id
     stamp = sync.take_stamp()
     try:
         state.gateway.detach_payment_method(stripe_id)
     except GatewayError as error:
         current_app.logger.warning(
-            "Payment method %s could not be detached yet (%s).", method_id, error.code
+            "Payment method %s could not be detached yet (%s).", method.id, error.code
         )
         return False
-    if sync.write_removal(method_id, stamp):
+    if sync.write_removal(method, stamp):
         signals.payment_method_removed.send(
             current_app._get_current_object(),  # type: ignore[attr-defined]
             billing_info=method.billing_info,

@@ -6,10 +6,10 @@ from typing import Any
 
 from flask_billing import projects
 from flask_billing.errors import MethodNeeded, SharingRefused
+from flask_billing.ordering import present
 from flask_billing.payment_methods.adding import close_open_session
-from flask_billing.payment_methods.locking import begin, require_clean
-from flask_billing.payment_methods.order import present
 from flask_billing.state import current
+from flask_billing.transactions import begin, require_clean
 
 __all__ = ["share"]
 

@@ -17,9 +17,9 @@ from flask_billing.errors import BillingError, GatewayRefusal
 from flask_billing.models import PaymentHold, PaymentMethod, SetupSession
 from flask_billing.payment_methods.checks import CHECKING, finish_hold, place_hold
 from flask_billing.payment_methods.completing import end_session, finish
-from flask_billing.payment_methods.locking import require_clean
 from flask_billing.payment_methods.removing import finish_removal
 from flask_billing.state import current
+from flask_billing.transactions import require_clean
 
 __all__ = ["SweepReport", "sweep"]
 
@@ -152,7 +152,7 @@ def _close(row_id: UUID) -> str:
     session = current().db.session
     row = session.get_one(SetupSession, row_id)
     if row.stripe_id is None:
-        # Nobody can be on the page: its address was never handed out.
+        # Its address was not handed out, as far as we know; whoever returns from it is let in.
         end_session(row, "expired")
         return "expired"
     try:

@@ -245,13 +245,23 @@ def test_answer_that_was_lost_is_asked_for_again(stripe_sandbox: Sandbox, projec
     assert len(client.v1.checkout.sessions.list().data) == 1
 
 
-@pytest.mark.parametrize("call", ["GET /v1/checkout/sessions/*", "GET /v1/account"])
+def test_start_before_the_account_is_known_can_be_repeated(
+    stripe_sandbox: Sandbox, project: Project
+) -> None:
+    stripe_sandbox.fail("GET /v1/account", how="timeout_before", times=3)
+
+    with pytest.raises(GatewayUnavailable):
+        start(project)
+    assert db.session.scalars(select(SetupSession)).all() == []
+    assert save(stripe_sandbox, project).state == "complete"
+
+
 def test_return_while_stripe_is_down_can_be_repeated(
-    stripe_sandbox: Sandbox, project: Project, call: str
+    stripe_sandbox: Sandbox, project: Project
 ) -> None:
     session_id = start(project)
     stripe_sandbox.complete_checkout(session_id, card=VISA)
-    stripe_sandbox.fail(call, how="timeout_before", times=3)
+    stripe_sandbox.fail("GET /v1/checkout/sessions/*", how="timeout_before", times=3)
 
     with pytest.raises(GatewayUnavailable):
         payment_methods.complete(project, session_id)

@@ -190,8 +190,8 @@ def test_removal_waits_for_a_creation_under_way(app: Flask, stripe_sandbox: Sand
 
 
 def test_creation_waits_for_a_removal_under_way(app: Flask, stripe_sandbox: Sandbox) -> None:
-    from flask_billing.payment_methods.locking import begin
     from flask_billing.payment_methods.removing import mark_leaving
+    from flask_billing.transactions import begin
 
     key = new_project()
     method = save(stripe_sandbox, get(key)).payment_method

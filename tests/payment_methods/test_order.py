@@ -11,8 +11,8 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
 from flask_billing import BillingInfo, NotOurs, PaymentMethod, payment_methods
-from flask_billing.payment_methods.locking import begin
-from flask_billing.payment_methods.order import arrange, present
+from flask_billing.ordering import arrange, present
+from flask_billing.transactions import begin
 from tests.host import Project, db
 from tests.payment_methods.journey import order
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from typing import Any
-from uuid import uuid4
 
 import pytest
 from flask import Flask
@@ -20,9 +19,9 @@ CHANGES = [
     ("GET", "/return?session_id=cs_test_1"),
     ("GET", "/details"),
     ("POST", "/details"),
-    ("POST", f"/payment-methods/{uuid4()}/move"),
-    ("GET", f"/payment-methods/{uuid4()}/remove"),
-    ("POST", f"/payment-methods/{uuid4()}/remove"),
+    ("POST", "/payment-methods/0197f000-0000-7000-8000-000000000001/move"),
+    ("GET", "/payment-methods/0197f000-0000-7000-8000-000000000001/remove"),
+    ("POST", "/payment-methods/0197f000-0000-7000-8000-000000000001/remove"),
 ]
 ALL = [("GET", ""), *CHANGES]
 
@@ -150,8 +149,8 @@ class TestWithCsrf:
         "path",
         [
             "/payment-methods",
-            f"/payment-methods/{uuid4()}/move",
-            f"/payment-methods/{uuid4()}/remove",
+            "/payment-methods/0197f000-0000-7000-8000-000000000001/move",
+            "/payment-methods/0197f000-0000-7000-8000-000000000001/remove",
         ],
     )
     def test_post_without_token_is_400(self, person: Person, path: str) -> None:

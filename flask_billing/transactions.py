@@ -31,7 +31,7 @@ def require_clean() -> scoped_session[Any]:
     return session
 
 
-def begin(billing_info_id: UUID | None, key: str) -> list[str]:
+def begin(billing_info_id: UUID | None, key: str | None = None) -> list[str]:
     """Begin a transaction that keeps out everyone else who changes these payment methods.
 
     Locks the billing info, then our row of every project that pays by it, `key` among them. The
@@ -49,7 +49,7 @@ def begin(billing_info_id: UUID | None, key: str) -> list[str]:
     connection = session.connection(
         bind_arguments={"mapper": BilledProjectRow.__mapper__}, execution_options=options
     )
-    keys = {key}
+    keys = set() if key is None else {key}
     if billing_info_id is not None:
         info = BillingInfo.__table__
         connection.execute(
