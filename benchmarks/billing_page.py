@@ -50,7 +50,7 @@ def _medians(client: FlaskClient, page: str) -> dict[str, float]:
             "customer": lambda: timed(lambda: gateway.customer(customer_id)),
             "methods": lambda: timed(lambda: gateway.payment_methods(customer_id)),
         },
-        rounds=25,
+        rounds=20,
         warm_up=3,
     )
 

@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
-from functools import partial
+from statistics import median
 
-from benchmarks.harness import Topic, interleaved
+from benchmarks.harness import Topic
 
 __all__ = ["topic"]
 
@@ -67,36 +65,31 @@ WITH = _START.format(
 )
 
 
-@dataclass
-class _Start:
-    """A process that starts and says how long that took."""
-
-    script: str
-    making: float = 0.0
-
-    def importing(self) -> float:
-        """Run it and return the seconds of its imports; those of making the app are kept."""
-        done = subprocess.run(  # noqa: S603 - a script of this very module
-            [sys.executable, "-c", self.script], capture_output=True, text=True, check=True
-        )
-        importing, self.making = map(float, done.stdout.split())
-        return importing
+ROUNDS = 15
 
 
 def _measure() -> dict[str, float]:
-    starts = {"with": _Start(WITH), "without": _Start(WITHOUT)}
-    contestants: dict[str, Callable[[], float]] = {}
-    for name, start in starts.items():
-        contestants[f"import {name}"] = start.importing
-        contestants[f"app {name}"] = partial(getattr, start, "making")
-    medians = interleaved(contestants, rounds=15, warm_up=1)
-    importing = medians["import with"], medians["import without"]
-    making = medians["app with"], medians["app without"]
-    return {
-        IMPORT: importing[0] / importing[1],
-        APP: making[0] / making[1],
-        WHOLE: (importing[0] + making[0]) / (importing[1] + making[1]),
-    }
+    starts: dict[str, list[tuple[float, float]]] = {WITH: [], WITHOUT: []}
+    for _ in range(ROUNDS):
+        for script, seconds in starts.items():
+            seconds.append(_start(script))
+    importing = _ratio([with_[0] for with_ in starts[WITH]], [out[0] for out in starts[WITHOUT]])
+    making = _ratio([with_[1] for with_ in starts[WITH]], [out[1] for out in starts[WITHOUT]])
+    whole = _ratio([sum(with_) for with_ in starts[WITH]], [sum(out) for out in starts[WITHOUT]])
+    return {IMPORT: importing, APP: making, WHOLE: whole}
+
+
+def _start(script: str) -> tuple[float, float]:
+    """Run `script` in a process of its own; return the seconds of its imports and of the rest."""
+    done = subprocess.run(  # noqa: S603 - a script of this very module
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    importing, making = done.stdout.split()
+    return float(importing), float(making)
+
+
+def _ratio(with_billing: list[float], without: list[float]) -> float:
+    return median(with_billing) / median(without)
 
 
 topic = Topic("start-up", {IMPORT: 1.3, APP: None, WHOLE: 1.5}, _measure)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from concurrent.futures import Future, wait
 from dataclasses import dataclass, field
+from time import monotonic
 from typing import Any, TypeVar
 
 from flask import current_app
@@ -37,6 +38,12 @@ _FIELDS = {
     "invoice_settings[custom_fields]": "invoice_note",
     "type": "tax_id",
     "value": "tax_id",
+}
+#: Where the processor names no parameter.
+_FIELD_OF_CODE = {
+    "customer_tax_location_invalid": "country",
+    "email_invalid": "email",
+    "tax_id_invalid": "tax_id",
 }
 _REASONS = {
     "customer_tax_location_invalid": "unknown_location",
@@ -84,14 +91,18 @@ def live_details(billing_info: BillingInfo | None) -> LiveDetails:
     state = current()
     stripe_id = billing_info.stripe_id
     state.db.session.commit()
+    began = monotonic()
     gateway = state.gateway
     customer = state.threads.submit(gateway.customer, stripe_id)
     methods = state.threads.submit(gateway.payment_methods, stripe_id)
     calls: list[Future[Any]] = [customer, methods]
     wait(calls, timeout=state.settings.page_timeout)
     found, saved = _answer(customer), _answer(methods)
+    if found is not None and found.deleted:
+        sync.write_customer_removal(billing_info)
+        return LiveDetails(customer=found)
     if saved is not None:
-        _catch_up(billing_info, saved)
+        _catch_up(billing_info, saved, began + state.settings.page_timeout)
     return LiveDetails(
         customer=found,
         methods={method.stripe_id: method for method in saved or ()},
@@ -99,20 +110,31 @@ def live_details(billing_info: BillingInfo | None) -> LiveDetails:
     )
 
 
-def _catch_up(billing_info: BillingInfo, saved: Iterable[PaymentMethodDetails]) -> None:
+def _catch_up(
+    billing_info: BillingInfo, saved: Iterable[PaymentMethodDetails], deadline: float
+) -> None:
     """Write what a look at the page brought to light: cards that ran out or went away.
 
     Only what seems to differ is asked for again, under a stamp; most looks write nothing.
     """
+    state = current()
     live = {method.stripe_id: method for method in saved}
     now = clock.now()
-    for row in billing_info.payment_methods:
-        if row.is_usable and (row.stripe_id not in live or live[row.stripe_id].is_expired(now)):
-            try:
-                sync.payment_method(row)
-            except GatewayError as error:
-                current_app.logger.warning("Payment method %s: %s.", row.id, error.code)
-    current().db.session.commit()
+    differing = [
+        row
+        for row in billing_info.payment_methods
+        if row.is_usable and (row.stripe_id not in live or live[row.stripe_id].is_expired(now))
+    ]
+    if not differing:
+        state.db.session.commit()
+        return
+    ids = [row.stripe_id for row in differing]
+    stamp = sync.take_stamp()
+    asked = [state.threads.submit(state.gateway.payment_method, stripe_id) for stripe_id in ids]
+    wait(asked, timeout=max(0.0, deadline - monotonic()))
+    for row, answer in zip(differing, asked, strict=True):
+        if answer.done() and answer.exception() is None:
+            sync.write_payment_method(row, answer.result(), stamp)
 
 
 def _answer(future: Future[T]) -> T | None:
@@ -157,8 +179,8 @@ def update(
         _replace_tax_id(stripe_id, tax_id, key)
         customer = state.gateway.customer(stripe_id)
     except GatewayRefusal as error:
-        name = _FIELDS.get(error.param or "", "tax_id" if error.code == "tax_id_invalid" else "")
-        if not name:
+        name = _FIELDS.get(error.param or "") or _FIELD_OF_CODE.get(error.code or "")
+        if name is None:
             raise
         raise DetailsRefused({name: _REASONS.get(error.code or "", "invalid")}) from None
     app: Any = current_app._get_current_object()  # type: ignore[attr-defined]

@@ -34,6 +34,14 @@ class BillingError(Exception):
 
     status: ClassVar[int] = 500
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (_made_anew, (type(self), self.args), self.__dict__)
+
+
+def _made_anew(error: type[BillingError], args: tuple[Any, ...]) -> BillingError:
+    """Return a copy as pickle makes it: without `__init__`, whose parameters differ."""
+    return error.__new__(error, *args)
+
 
 class BillingDisabled(BillingError, NotImplemented):
     """Billing is off because `STRIPE_SECRET_KEY` is not set; answered as 501."""
@@ -130,9 +138,6 @@ class GatewayError(BillingError):
         self.code = code
         self.param = param
         self.request_id = request_id
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return (type(self), (str(self),), self.__dict__)
 
 
 class GatewayUnavailable(GatewayError):

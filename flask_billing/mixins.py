@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, ForeignKey, Uuid, event, inspect, update
+from sqlalchemy import ColumnElement, Connection, ForeignKey, Uuid, event, inspect
 from sqlalchemy.ext.hybrid import hybrid_property
 from sqlalchemy.orm import (
     Mapped,
@@ -55,7 +55,9 @@ class BilledProject:
     @hybrid_property
     def has_payment_method(self) -> bool:
         """Whether there is a payment method that can be charged; also usable in queries."""
-        return any(method.is_usable for method in self.payment_methods)
+        info = projects.visible_billing_info(self)
+        chargeable = info is not None and info.removed_at is None
+        return chargeable and any(method.is_usable for method in self.payment_methods)
 
     @has_payment_method.inplace.expression
     @classmethod
@@ -73,8 +75,11 @@ class BilledProject:
 
     @billable.setter
     def billable(self, value: bool) -> None:
-        if inspect(self, raiseerr=True).persistent:
+        state = inspect(self, raiseerr=True)
+        if state.persistent:
             projects.row_of(self).billable = value
+        elif state.detached:
+            raise RuntimeError("A detached project can't be changed; add it to a session first.")
         else:
             self._billable_from_birth = value
 
@@ -120,12 +125,12 @@ def _adopt_resource(mapper: Mapper[Any], class_: type[Any]) -> None:
 
 
 def _project_inserted(mapper: Mapper[Any], connection: Connection, project: Any) -> None:
-    key = projects.key_of(project)
-    projects.ensure_row(connection, key, project.billing_info_id)
-    if not project._billable_from_birth:
-        table = BilledProjectRow.__table__
-        row = update(BilledProjectRow).where(table.c.project_key == key)
-        connection.execute(row.values(billable=False))
+    projects.begin_anew(
+        connection,
+        projects.key_of(project),
+        project.billing_info_id,
+        billable=project._billable_from_birth,
+    )
 
 
 def _project_updated(mapper: Mapper[Any], connection: Connection, project: Any) -> None:

@@ -3,24 +3,47 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cache
 from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID
 
-from sqlalchemy import Column, ColumnElement, Connection, exists, func, insert, or_, select, update
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Connection,
+    Engine,
+    exists,
+    false,
+    func,
+    or_,
+    select,
+    update,
+)
+from sqlalchemy.dialects import mysql, postgresql, sqlite
 from sqlalchemy.orm import Mapper, Session, object_session, scoped_session
 from werkzeug.exceptions import NotFound
 
 from flask_billing import clock
-from flask_billing.models import BilledProjectRow, BillingInfo, GatewayAccount, PaymentMethod
-from flask_billing.state import State, current
+from flask_billing.models import (
+    BilledProjectRow,
+    BillingInfo,
+    GatewayAccount,
+    PaymentMethod,
+    SetupSession,
+)
+from flask_billing.state import State, current, state_of_app
 
 if TYPE_CHECKING:
     from sqlalchemy import Table
 
 __all__ = [
     "adopt",
+    "begin_anew",
+    "bind_of",
     "connection",
     "ensure_row",
+    "has_usable_method",
+    "key_attribute",
     "key_of",
     "load",
     "lock",
@@ -58,25 +81,29 @@ def load(project_id: str) -> Any:
 
 
 def adopt(mapper: Mapper[Any]) -> None:
-    """Remember `mapper` as the one of the host's project model."""
+    """Remember `mapper` as one of the host's project model."""
     _mappers.append(mapper)
+    for remembered in (model, primary_key, key_attribute):
+        remembered.cache_clear()
 
 
+@cache
 def model() -> type[Any]:
     """Return the host's project model.
 
     :raises RuntimeError: There is none, or there are several.
     """
-    roots = {mapper.base_mapper.class_ for mapper in _mappers}
+    roots = [m for m in _mappers if not any(m is not o and m.isa(o) for o in _mappers)]
     if len(roots) != 1:
-        found = ", ".join(sorted(root.__name__ for root in roots)) or "none"
+        found = ", ".join(sorted(root.class_.__name__ for root in roots)) or "none"
         raise RuntimeError(
             "Billing needs exactly one model with the BilledProject mixin, the tenant of the app. "
             f"Found: {found}."
         )
-    return roots.pop()
+    return roots[0].class_
 
 
+@cache
 def primary_key() -> Column[Any]:
     """Return the project table's key column.
 
@@ -88,6 +115,13 @@ def primary_key() -> Column[Any]:
     return cast("Column[Any]", mapper.primary_key[0])
 
 
+@cache
+def key_attribute() -> str:
+    """Return the name of the project's attribute that holds its key."""
+    key: str = model().__mapper__.get_property_by_column(primary_key()).key
+    return key
+
+
 def key_of(project: Any) -> str:
     """Return a project's key as text."""
     return str(model().__mapper__.primary_key_from_instance(project)[0])
@@ -96,10 +130,26 @@ def key_of(project: Any) -> str:
 def normal_key(value: Any) -> Any:
     """Return `value` as the project's key column gives it back, so that text means one project.
 
-    :raises ValueError: It can't be a key of this type.
+    :raises ValueError: It can't be a key of this type, or the database would read another into it.
     """
     kind = primary_key().type.python_type
-    return value if isinstance(value, kind) else kind(value)
+    if type(value) is kind:
+        return value
+    if isinstance(value, kind) and not isinstance(value, bool):
+        return kind(value)
+    if isinstance(value, str):
+        key = kind(value)
+        if kind is not int or str(key) == value:
+            return key
+    elif kind is str and isinstance(value, int | UUID) and not isinstance(value, bool):
+        return str(value)
+    raise ValueError(f"A {type(value).__name__} is no key of a {model().__name__}.")
+
+
+def bind_of(session: Session | scoped_session[Any]) -> Engine | Connection:
+    """Return the engine, or connection, of a session that leads to the billing tables."""
+    bind: Engine | Connection = session.get_bind(mapper=BilledProjectRow.__mapper__)
+    return bind
 
 
 def connection(session: Session | scoped_session[Any] | None = None) -> Connection:
@@ -110,31 +160,51 @@ def connection(session: Session | scoped_session[Any] | None = None) -> Connecti
 
 def ensure_row(connection: Connection, key: str, billing_info_id: UUID | None) -> None:
     """Make our row for a project where there is none, and copy who pays onto it."""
-    table = _table(BilledProjectRow)
-    changed = connection.execute(
-        update(table)
-        .where(table.c.project_key == key)
-        .values(billing_info_id=billing_info_id, revision=table.c.revision + 1)
+    current().known_keys.add(key)
+    _upsert(connection, key, {"billing_info_id": billing_info_id})
+
+
+def begin_anew(
+    connection: Connection, key: str, billing_info_id: UUID | None, *, billable: bool
+) -> None:
+    """Make our row for a project that was just created.
+
+    A key may have belonged to a project that is gone: nothing of that one must pass over.
+    """
+    state = state_of_app()
+    if state is not None:
+        state.known_keys.add(key)
+    now = clock.now()
+    values = {"billing_info_id": billing_info_id, "billable": billable, "created_at": now}
+    _upsert(connection, key, values)
+    connection.execute(
+        update(SetupSession)
+        .where(SetupSession.project_key == key, SetupSession.open_marker == 1)
+        .values(state="superseded", open_marker=None, ended_at=now)
     )
-    if changed.rowcount:
-        return
-    row = {"project_key": key, "billing_info_id": billing_info_id, "created_at": clock.now()}
-    _insert_or_keep(connection, table, row | {"billable": True, "revision": 0})
 
 
-def _insert_or_keep(connection: Connection, table: Table, row: dict[str, Any]) -> None:
-    """Insert `row` unless another transaction was faster."""
-    name = connection.dialect.name
-    if name == "postgresql":
-        from sqlalchemy.dialects.postgresql import insert as upsert
+def _upsert(connection: Connection, key: str, values: dict[str, Any]) -> None:
+    """Insert or update our row in one statement.
 
-        connection.execute(upsert(table).values(row).on_conflict_do_nothing())
-    elif name == "sqlite":
-        from sqlalchemy.dialects.sqlite import insert as upsert_sqlite
-
-        connection.execute(upsert_sqlite(table).values(row).on_conflict_do_nothing())
+    Two statements end in deadlocks on MariaDB, where an update of nothing locks the gap.
+    """
+    table = _table(BilledProjectRow)
+    row = {"billable": True, "created_at": clock.now()} | values
+    row |= {"project_key": key, "revision": 0}
+    changes = values | {"revision": table.c.revision + 1}
+    if connection.dialect.name == "postgresql":
+        postgresql_insert = postgresql.insert(table).values(row)
+        connection.execute(
+            postgresql_insert.on_conflict_do_update(index_elements=["project_key"], set_=changes)
+        )
+    elif connection.dialect.name == "sqlite":
+        sqlite_insert = sqlite.insert(table).values(row)
+        connection.execute(
+            sqlite_insert.on_conflict_do_update(index_elements=["project_key"], set_=changes)
+        )
     else:
-        connection.execute(insert(table).prefix_with("IGNORE").values(row))
+        connection.execute(mysql.insert(table).values(row).on_duplicate_key_update(changes))
 
 
 def row_of(project: Any) -> BilledProjectRow:
@@ -156,17 +226,31 @@ def sharing_keys(connection: Connection, billing_info_id: UUID) -> list[str]:
     return sorted(str(key) for key in found)
 
 
-def lock(connection: Connection, keys: Iterable[str]) -> None:
+def lock(connection: Connection, keys: Iterable[str]) -> bool:
     """Keep guard, removal and reordering of these projects out until the transaction ends.
 
     The lock is an update, which also starts SQLite's write transaction and makes a concurrent
     repeatable-read transaction fail rather than decide on what it read before.
+
+    :returns: Whether plain reads see the newest state; on MariaDB they may show an older one.
     """
     table = _table(BilledProjectRow)
-    for key in sorted(keys):
-        connection.execute(
-            update(table).where(table.c.project_key == key).values(revision=table.c.revision + 1)
-        )
+    wanted = sorted(set(keys))
+    revisions = select(table.c.project_key, table.c.revision).where(table.c.project_key.in_(wanted))
+    is_mariadb = connection.dialect.name in {"mysql", "mariadb"}
+    seen = set(map(tuple, connection.execute(revisions))) if is_mariadb else set()
+    if is_mariadb or connection.dialect.name == "postgresql":
+        # In the order in which everyone locks; an update may take them in any.
+        locked = revisions.order_by(table.c.project_key).with_for_update(key_share=True)
+        found = set(map(tuple, connection.execute(locked)))
+        seen = seen or found
+        is_current = seen == found
+    else:
+        is_current = True
+    connection.execute(
+        update(table).where(table.c.project_key.in_(wanted)).values(revision=table.c.revision + 1)
+    )
+    return is_current
 
 
 def sharing_count(project: Any) -> int:
@@ -226,6 +310,8 @@ def payment_methods_of(project: Any) -> list[PaymentMethod]:
 
 def has_usable_method(billing_info_id: Any, state: State) -> ColumnElement[bool]:
     """Return the condition that a billing info (an id or a column) can be charged."""
+    if not state.settings.enabled:
+        return false()
     return exists().where(
         PaymentMethod.billing_info_id == billing_info_id,
         PaymentMethod.is_usable,

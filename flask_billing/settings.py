@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -48,7 +49,7 @@ class Settings:
         """Whether the key moves real money; judged by its prefix only."""
         return self.secret_key is not None and self.secret_key[3:].startswith("live_")
 
-    @property
+    @cached_property
     def key_digest(self) -> str:
         """Names the key in our tables without giving it away (it has over 100 random bits)."""
         return hashlib.sha256(f"flask_billing:{self.secret_key}".encode()).hexdigest()
@@ -106,14 +107,22 @@ def _secret_key(config: Mapping[str, Any], api_base: str | None) -> str | None:
 
 
 def _webhook_secrets(config: Mapping[str, Any]) -> tuple[str, ...]:
-    value = config.get("STRIPE_WEBHOOK_SECRET") or ()
-    secrets = tuple(value.replace(",", " ").split()) if isinstance(value, str) else tuple(value)
+    secrets = _words(config.get("STRIPE_WEBHOOK_SECRET"))
     if not all(isinstance(secret, str) and secret.startswith("whsec_") for secret in secrets):
         raise SettingsError(
             "STRIPE_WEBHOOK_SECRET must be one signing secret or several (for rotation), each "
             "beginning with whsec_."
         )
-    return secrets
+    return tuple(secrets)
+
+
+def _words(value: Any) -> list[Any]:
+    """Return the words of a text, or what a list holds; nothing is an empty list."""
+    if isinstance(value, str):
+        return value.replace(",", " ").split()
+    if value is None:
+        return []
+    return list(value) if isinstance(value, Iterable) else [value]
 
 
 def _url(config: Mapping[str, Any], key: str) -> str | None:
@@ -125,7 +134,7 @@ def _url(config: Mapping[str, Any], key: str) -> str | None:
         valid = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
     except ValueError:
         valid = False
-    if not valid or parts.query or parts.fragment or parts.username:
+    if not valid or re.search(r"[\s@?#]", value):
         raise SettingsError(
             f"{key} must be an address such as https://app.example.com, without user, query or "
             "fragment."
@@ -145,7 +154,8 @@ def _timeout(config: Mapping[str, Any]) -> tuple[float, float]:
     value = config.get("STRIPE_TIMEOUT", Settings.timeout)
     try:
         connect, read = (float(seconds) for seconds in value)
-        valid = 0 < connect <= 60 and 0 < read <= 80
+        # The characters of a text such as "35" are no two numbers.
+        valid = not isinstance(value, str) and 0 < connect <= 60 and 0 < read <= 80
     except (TypeError, ValueError):
         valid = False
     if not valid:
@@ -181,8 +191,7 @@ def _choice(config: Mapping[str, Any], key: str, choices: tuple[str, ...]) -> st
 
 
 def _countries(config: Mapping[str, Any]) -> frozenset[str]:
-    value = config.get("BILLING_BLOCKED_COUNTRIES") or ()
-    codes = value.replace(",", " ").split() if isinstance(value, str) else list(value)
+    codes = _words(config.get("BILLING_BLOCKED_COUNTRIES"))
     if not all(isinstance(code, str) and re.fullmatch(r"[A-Z]{2}", code) for code in codes):
         raise SettingsError(
             "BILLING_BLOCKED_COUNTRIES must be two-letter country codes in capitals, such as "

@@ -45,6 +45,8 @@ class State:
     settings: Settings
     hooks: Hooks
     make_gateway: Callable[[Settings], Gateway]
+    #: Keys of projects that our rows of were seen; such rows are never deleted.
+    known_keys: set[str] = field(default_factory=set)
 
     @cached_property
     def gateway(self) -> Gateway:

@@ -13,7 +13,8 @@ from sqlalchemy.exc import IntegrityError
 
 from flask_billing import clock, projects
 from flask_billing.errors import GatewayError, GatewayUnavailable
-from flask_billing.models import GatewayAccount, PaymentMethod, SyncStamp
+from flask_billing.gateways import PaymentMethodDetails
+from flask_billing.models import BillingInfo, GatewayAccount, PaymentMethod, SyncStamp
 from flask_billing.ordering import arrange, present
 from flask_billing.state import State, current
 from flask_billing.transactions import begin
@@ -21,7 +22,7 @@ from flask_billing.transactions import begin
 if TYPE_CHECKING:
     from uuid import UUID
 
-__all__ = ["account_id", "payment_method", "take_stamp", "write_removal"]
+__all__ = ["account_id", "customer", "payment_method", "take_stamp", "write_removal"]
 
 
 def take_stamp() -> int:
@@ -73,17 +74,59 @@ def payment_method(method: PaymentMethod) -> None:
 
     :raises GatewayError: The processor refused or did not answer.
     """
-    session = current().db.session
-    method_id, stripe_id = method.id, method.stripe_id
-    customer_id = method.billing_info.stripe_id
-    session.commit()
+    stripe_id = method.stripe_id
     stamp = take_stamp()
-    details = current().gateway.payment_method(stripe_id)
-    if details is None or details.customer_id != customer_id:
+    write_payment_method(method, current().gateway.payment_method(stripe_id), stamp)
+
+
+def write_payment_method(
+    method: PaymentMethod, details: PaymentMethodDetails | None, stamp: int
+) -> None:
+    """Write what the processor said of a payment method; commits the session.
+
+    :param details: `None` where the processor knows no such method.
+    :param stamp: Taken before the processor was asked.
+    """
+    if details is None or details.customer_id != method.billing_info.stripe_id:
         # One that left its customer can never be charged again.
         write_removal(method, stamp)
         return
-    _write(method_id, stamp, usable=not details.is_expired(clock.now()))
+    _write(method.id, stamp, usable=not details.is_expired(clock.now()))
+    current().db.session.commit()
+
+
+def customer(info: BillingInfo) -> None:
+    """Bring a row up to what the processor says of the customer; commits the session.
+
+    :raises GatewayError: The processor refused or did not answer.
+    """
+    stripe_id = info.stripe_id
+    current().db.session.commit()
+    if current().gateway.customer(stripe_id).deleted:
+        write_customer_removal(info)
+
+
+def write_customer_removal(info: BillingInfo) -> None:
+    """Write that a customer was deleted at the processor; commits the session.
+
+    The rows stay and say so, its payment methods' too. No stamp is compared: nothing that the
+    processor answers afterwards can be different.
+    """
+    session = current().db.session
+    info_id = info.id
+    stamp = take_stamp()
+    begin(info_id)
+    gone = {"stamp": stamp, "removed_at": clock.now()}
+    projects.connection().execute(
+        update(BillingInfo)
+        .where(BillingInfo.id == info_id, BillingInfo.removed_at.is_(None))
+        .values(gone)
+    )
+    projects.connection().execute(
+        update(PaymentMethod)
+        .where(PaymentMethod.billing_info_id == info_id, PaymentMethod.removed_at.is_(None))
+        .values(gone | {"position": None, "usable": False})
+    )
     session.commit()
 
 

@@ -18,9 +18,14 @@ __all__ = ["begin", "require_clean"]
 def require_clean() -> scoped_session[Any]:
     """End the session's transaction and return the session, with nothing unsaved in it.
 
-    :raises RuntimeError: There are unsaved changes: a verb commits, and must not commit those.
+    What was flushed already is committed.
+
+    :raises RuntimeError: There are unsaved changes, or a savepoint is open: a verb commits, and
+        must not commit those.
     """
     session: scoped_session[Any] = current().db.session
+    if session().in_nested_transaction():
+        raise RuntimeError("End the savepoint first: this verb commits, and would commit it too.")
     changed = any(session.is_modified(row) for row in session.dirty)
     if changed or session.new or session.deleted:
         raise RuntimeError(
@@ -34,28 +39,36 @@ def require_clean() -> scoped_session[Any]:
 def begin(billing_info_id: UUID | None, key: str | None = None) -> list[str]:
     """Begin a transaction that keeps out everyone else who changes these payment methods.
 
-    Locks the billing info, then our row of every project that pays by it, `key` among them. The
-    guard takes the same rows, so nothing billable can be created meanwhile.
+    Locks our row of every project that pays by the billing info, `key` among them, then the
+    billing info. The guard takes the same rows in the same order, so nothing billable can be
+    created meanwhile. What was read before is committed, and no part of the transaction.
 
     :returns: The keys of all the projects that were locked.
     """
-    session = current().db.session
-    session.commit()
-    bind = session.get_bind(mapper=BilledProjectRow.__mapper__)
-    options = {}
-    if bind.dialect.name != "sqlite" and not isinstance(bind, Connection):
-        # What others commit while we wait for the lock has to be seen after it.
-        options["isolation_level"] = "READ COMMITTED"
-    connection = session.connection(
-        bind_arguments={"mapper": BilledProjectRow.__mapper__}, execution_options=options
-    )
     keys = set() if key is None else {key}
-    if billing_info_id is not None:
+    while True:
+        connection = _fresh_connection()
+        if billing_info_id is not None:
+            keys |= set(projects.sharing_keys(connection, billing_info_id))
+        projects.lock(connection, keys)
+        if billing_info_id is None:
+            return sorted(keys)
         info = BillingInfo.__table__
         connection.execute(
             update(BillingInfo).where(info.c.id == billing_info_id).values(stamp=info.c.stamp)
         )
-        keys |= set(projects.sharing_keys(connection, billing_info_id))
-    projects.lock(connection, keys)
-    session.expire_all()
-    return sorted(keys)
+        if keys.issuperset(projects.sharing_keys(connection, billing_info_id)):
+            return sorted(keys)
+
+
+def _fresh_connection() -> Connection:
+    """Begin a transaction that sees what others commit while it waits for a lock."""
+    session = current().db.session
+    session.commit()
+    bind = projects.bind_of(session)
+    options = {}
+    if bind.dialect.name != "sqlite" and not isinstance(bind, Connection):
+        options["isolation_level"] = "READ COMMITTED"
+    return session.connection(
+        bind_arguments={"mapper": BilledProjectRow.__mapper__}, execution_options=options
+    )

@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from flask_billing.guard.decisions import Decision, decide
 from flask_billing.guard.hooks import listen
-from flask_billing.guard.resources import models, words_for
+from flask_billing.guard.resources import models, of_model, words_for
 
-__all__ = ["Decision", "decide", "listen", "models", "words_for"]
+__all__ = ["Decision", "decide", "listen", "models", "of_model", "words_for"]

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Connection, func, inspect, select
 from sqlalchemy.orm import Session
+from sqlalchemy.orm.attributes import get_history
 
 from flask_billing import projects
 from flask_billing.errors import PaymentMethodRequired
+from flask_billing.guard import resources
 from flask_billing.guard.resources import words_for
 from flask_billing.guard.statements import Standing, standings
-from flask_billing.models import BilledProjectRow, BillingInfo, PaymentMethod
+from flask_billing.models import BillingInfo, PaymentMethod
 from flask_billing.state import State, current
 
 __all__ = ["Decision", "Demand", "decide", "enforce", "may_unborn"]
@@ -52,20 +55,21 @@ def decide(project: Any, model: type[Any] | None = None, count: int = 1) -> Deci
         return Decision(True, "off")
     if model is not None and model.billing_free:
         return Decision(True, "free")
-    row = state.db.session.get(BilledProjectRow, projects.key_of(project))
-    if row is not None and not row.billable:
+    if not project.billable:
         return Decision(True, "internal")
     ruled = _ask_rules(state, lambda: project, model, count)
     if ruled is not None:
         return ruled
     methods = projects.payment_methods_of(project)
-    info = projects.visible_billing_info(project)
-    if info is not None and info.removed_at is None and any(m.is_usable for m in methods):
+    if project.has_payment_method:
         return Decision(True, "payment_method")
-    connection = state.db.session.connection()
-    key = projects.normal_key(projects.key_of(project))
-    if model is not None and _fits_free_quantity(connection, model, key, count):
-        return Decision(True, "free_quantity")
+    if not inspect(project).persistent:
+        return Decision(False, "none")
+    if model is not None and model.billing_free_quantity:
+        key = projects.key_of(project)
+        living = _living(projects.connection(), model, [projects.normal_key(key)])
+        if living.get(key, 0) + count <= model.billing_free_quantity:
+            return Decision(True, "free_quantity")
     return Decision(False, "unusable" if methods else "none")
 
 
@@ -74,24 +78,95 @@ def enforce(
     keys: Mapping[str, Any],
     demands: Mapping[str, list[Demand]],
     load: Callable[[Any], Any],
+    *,
+    relinked: Mapping[str, Any] | None = None,
 ) -> None:
     """Lock the projects in `keys` (text → key) and refuse what one of them may not create.
 
     One statement, where every project pays by a method of its own.
 
     :param load: Returns the project of a key, for the host's rules.
+    :param relinked: The projects whose billing info is changed by the same flush.
     :raises PaymentMethodRequired: A project may not; nothing of the flush was written yet.
+    :raises RuntimeError: The connection commits each statement, so that no lock would hold.
     """
+    _refuse_autocommit(connection)
     state = current()
-    found = standings(connection, keys, state.settings)
+    known = standings(connection, keys, state.settings)
+    free: dict[type[Any], dict[str, int]] = defaultdict(dict)
     for text, key in keys.items():
-        standing = found.get(text) or Standing(billable=True, payable=False)
-        if standing.billable and not standing.payable:
-            standing = _mend(connection, state, text, key) or standing
+        standing = known.get(text)
+        if standing is None or not standing.in_step:
+            standing = _mend(connection, state, text, key) or Standing()
+        if relinked and text in relinked:
+            standing = replace(standing, payable=_will_pay(connection, state, relinked[text]))
         for demand in demands[text]:
-            decision = _judge(connection, state, standing, key, demand, load)
-            if not decision.allowed:
-                raise PaymentMethodRequired(project_key=text, resource=words_for(demand.model))
+            decision = _judge(state, standing, key, demand, load)
+            if decision is None:
+                free[demand.model][text] = demand.count or 0
+            elif not decision.allowed:
+                raise _refusal(text, demand.model)
+    _enforce_free_quantities(connection, keys, free)
+
+
+def _refusal(key: str, model: type[Any]) -> PaymentMethodRequired:
+    return PaymentMethodRequired(project_key=key, resource=words_for(model))
+
+
+def _refuse_autocommit(connection: Connection) -> None:
+    level = connection.get_execution_options().get("isolation_level")
+    level = level or getattr(connection.dialect, "_on_connect_isolation_level", None)
+    if level == "AUTOCOMMIT":
+        raise RuntimeError(
+            "Billable resources can't be created in AUTOCOMMIT: the guard's lock would be gone "
+            "before the row is written. Use a transaction."
+        )
+
+
+def _judge(
+    state: State, standing: Standing, key: Any, demand: Demand, load: Callable[[Any], Any]
+) -> Decision | None:
+    """Decide, or return `None` where it hangs on how many are free."""
+    if not standing.billable:
+        return Decision(True, "internal")
+    ruled = _ask_rules(state, lambda: load(key), demand.model, demand.count or 1)
+    if ruled is not None:
+        return ruled
+    if standing.payable:
+        return Decision(True, "payment_method")
+    if demand.count is not None and demand.count <= demand.model.billing_free_quantity:
+        return None
+    return Decision(False, "none")
+
+
+def _enforce_free_quantities(
+    connection: Connection, keys: Mapping[str, Any], wanted: Mapping[type[Any], Mapping[str, int]]
+) -> None:
+    """Refuse what exceeds a free quantity, counted under a lock that serialises the counting.
+
+    A mere read lock would let two repeatable-read transactions both find room for the last one.
+    """
+    texts = {text for counts in wanted.values() for text in counts}
+    if not texts:
+        return
+    is_current = projects.lock(connection, texts)
+    for model, counts in wanted.items():
+        living = _living(connection, model, [keys[text] for text in counts], is_current=is_current)
+        for text, count in counts.items():
+            if living.get(text, 0) + count > model.billing_free_quantity:
+                raise _refusal(text, model)
+
+
+def _living(
+    connection: Connection, model: type[Any], keys: Sequence[Any], *, is_current: bool = True
+) -> dict[str, int]:
+    """Return how many rows of just this model each project has."""
+    query = resources.of_model(model, select(model.project_id, func.count()))
+    query = query.where(model.project_id.in_(keys)).group_by(model.project_id)
+    if not is_current:
+        # MariaDB's plain read would count what was there when the transaction first looked.
+        query = query.with_for_update(read=True)
+    return {str(key): count for key, count in connection.execute(query)}
 
 
 def may_unborn(session: Session, project: Any, demand: Demand) -> bool:
@@ -107,17 +182,16 @@ def may_unborn(session: Session, project: Any, demand: Demand) -> bool:
     values = inspect(project).dict
     info = values.get("billing_info")
     if info is not None and inspect(info).key is None:
-        return any(method.is_usable for method in info.payment_methods)
+        return _is_chargeable(state, info)
     info_id = info.id if info is not None else values.get("billing_info_id")
-    return info_id is not None and _can_share(session, state, info_id)
+    return info_id is not None and _can_share(projects.connection(session), state, info_id)
 
 
-def _can_share(session: Session, state: State, info_id: UUID) -> bool:
+def _can_share(connection: Connection, state: State, info_id: UUID) -> bool:
     """Say whether billing info can be charged, and keep its last method from being removed.
 
-    The new project can't be locked, as nobody sees it yet; so those are that share with it.
+    A project that only now comes to it can't be locked for it; so those are that share it already.
     """
-    connection = projects.connection(session)
     projects.lock(connection, projects.sharing_keys(connection, info_id))
     usable = (
         select(PaymentMethod.id)
@@ -133,6 +207,24 @@ def _can_share(session: Session, state: State, info_id: UUID) -> bool:
     return connection.execute(usable).first() is not None
 
 
+def _will_pay(connection: Connection, state: State, project: Any) -> bool:
+    """Say whether a project can pay by the billing info that a flush is about to give it."""
+    values = inspect(project).dict
+    info = values.get("billing_info")
+    if info is not None and inspect(info).key is None:
+        return _is_chargeable(state, info)
+    changed = get_history(project, "billing_info").has_changes()
+    info_id = (info.id if info is not None else None) if changed else project.billing_info_id
+    return info_id is not None and _can_share(connection, state, info_id)
+
+
+def _is_chargeable(state: State, info: BillingInfo) -> bool:
+    """Say whether billing info that is not in the database yet could be charged once it is."""
+    # Not set yet where the column's default will set it, which follows the key.
+    livemode = inspect(info).dict.get("livemode", state.settings.livemode)
+    return livemode == state.settings.livemode and any(m.is_usable for m in info.payment_methods)
+
+
 def _mend(connection: Connection, state: State, text: str, key: Any) -> Standing | None:
     """Make or correct our row from the host's own, which it has not seen yet; then ask again."""
     host = projects.model().__mapper__
@@ -144,29 +236,6 @@ def _mend(connection: Connection, state: State, text: str, key: Any) -> Standing
     return standings(connection, {text: key}, state.settings).get(text)
 
 
-def _judge(
-    connection: Connection,
-    state: State,
-    standing: Standing,
-    key: Any,
-    demand: Demand,
-    load: Callable[[Any], Any],
-) -> Decision:
-    if not standing.billable:
-        return Decision(True, "internal")
-    ruled = _ask_rules(state, lambda: load(key), demand.model, demand.count or 1)
-    if ruled is not None:
-        return ruled
-    if standing.payable:
-        return Decision(True, "payment_method")
-    if demand.count is not None and demand.model.billing_free_quantity:
-        # Counting under a mere read lock would let two repeatable-read transactions both fit in.
-        projects.lock(connection, [str(key)])
-        if _fits_free_quantity(connection, demand.model, key, demand.count):
-            return Decision(True, "free_quantity")
-    return Decision(False, "none")
-
-
 def _ask_rules(
     state: State, load: Callable[[], Any], model: type[Any] | None, count: int
 ) -> Decision | None:
@@ -175,14 +244,3 @@ def _ask_rules(
         if answer is not None:
             return Decision(answer, "rule" if answer else "rule_refused")
     return None
-
-
-def _fits_free_quantity(connection: Connection, model: type[Any], key: Any, count: int) -> bool:
-    free: int = model.billing_free_quantity
-    if count > free:
-        return False
-    living = select(func.count()).select_from(model).where(model.project_id == key)
-    if connection.dialect.name in {"mysql", "mariadb"}:
-        # A plain read would count what was there when the transaction first looked.
-        living = living.with_for_update(read=True)
-    return (connection.scalar(living) or 0) + count <= free

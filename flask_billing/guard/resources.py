@@ -5,34 +5,52 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Column, Table
+from sqlalchemy import Column, Select
 from sqlalchemy.orm import Mapper, RelationshipProperty
 
 from flask_billing import projects
 
-__all__ = ["Guarded", "adopt", "guarded_tables", "models", "words_for"]
+__all__ = [
+    "Guarded",
+    "TableName",
+    "adopt",
+    "guarded_table",
+    "is_marked",
+    "models",
+    "of_model",
+    "placement",
+    "words_for",
+]
+
+#: Schema and name: the same table may be described by several objects.
+TableName = tuple[str | None, str]
 
 _mappers: list[Mapper[Any]] = []
-_tables: dict[Table, Guarded] = {}
+_tables: dict[TableName, Guarded] = {}
+_placements: dict[Mapper[Any], Guarded | None] = {}
 
 
 @dataclass(frozen=True)
 class Guarded:
     """A table whose new rows need a project that can pay."""
 
+    name: TableName
+    #: Whose rows it holds; only the first, where several marked models share the table.
     model: type[Any]
     project_column: Column[Any]
-    #: The attribute that holds the project's key, and the one that holds the project, if any.
-    key_attribute: str
+    #: The attribute that holds the project, if there is one beside `project_id`.
     project_attribute: str | None
     #: Every model that is stored in the table is a free kind.
     free: bool
+    #: Several models share the table, so that a statement does not tell which of them it makes.
+    shared: bool
 
 
 def adopt(mapper: Mapper[Any]) -> None:
     """Remember `mapper` as one of a billable model."""
     _mappers.append(mapper)
     _tables.clear()
+    _placements.clear()
 
 
 def models() -> list[type[Any]]:
@@ -40,15 +58,34 @@ def models() -> list[type[Any]]:
     return [mapper.class_ for mapper in _mappers]
 
 
-def guarded_tables() -> dict[Table, Guarded]:
-    """Return the tables that the guard watches."""
+def is_marked(mapper: Mapper[Any]) -> bool:
+    """Return whether a mapper is one of a billable model."""
+    return mapper in _mappers
+
+
+def guarded_table(table: Any) -> Guarded | None:
+    """Return what the guard knows of a table, or of an alias of one; `None` leaves it alone."""
     if not _tables and _mappers:
-        found: dict[Table, Guarded] = {}
-        for mapper in _mappers:
-            guarded = _guarded(mapper)
-            found.setdefault(_table(guarded.project_column), guarded)
-        _tables.update(found)
-    return _tables
+        _find_tables()
+    table = getattr(table, "element", table)
+    name = getattr(table, "name", None)
+    return None if name is None else _tables.get((getattr(table, "schema", None), name))
+
+
+def placement(mapper: Mapper[Any]) -> Guarded | None:
+    """Return the guarded table that rows of `mapper` are created in, marked or not."""
+    if mapper not in _placements:
+        found = (guarded_table(table) for table in mapper.tables)
+        _placements[mapper] = next((guarded for guarded in found if guarded is not None), None)
+    return _placements[mapper]
+
+
+def of_model(model: type[Any], query: Select[Any]) -> Select[Any]:
+    """Limit a query to rows of just `model`, without those of models that inherit from it."""
+    mapper: Mapper[Any] = model.__mapper__
+    if mapper.polymorphic_on is None:
+        return query
+    return query.where(mapper.polymorphic_on == mapper.polymorphic_identity)
 
 
 def words_for(model: type[Any] | None) -> str:
@@ -61,20 +98,30 @@ def words_for(model: type[Any] | None) -> str:
     return "".join(f" {c.lower()}" if c.isupper() else c for c in model.__name__).strip()
 
 
-def _guarded(mapper: Mapper[Any]) -> Guarded:
-    if "project_id" not in mapper.columns:
-        raise RuntimeError(
-            f"{mapper.class_.__name__} is a BillableResource and needs a 'project_id' column with "
-            "a foreign key to the project."
-        )
-    column = mapper.columns["project_id"]
-    same_table = [m for m in _mappers if m.columns.get("project_id") is column]
+def _find_tables() -> None:
+    for mapper in _mappers:
+        if "project_id" not in mapper.columns:
+            raise RuntimeError(
+                f"{mapper.class_.__name__} is a BillableResource and needs a 'project_id' column "
+                "with a foreign key to the project."
+            )
+        column = mapper.columns["project_id"]
+        table: Any = column.table
+        name = (table.schema, table.name)
+        if name not in _tables:
+            _tables[name] = _guarded(name, mapper, column)
+
+
+def _guarded(name: TableName, mapper: Mapper[Any], column: Column[Any]) -> Guarded:
+    sharing = [m for m in mapper.base_mapper.self_and_descendants if column.table in m.tables]
+    marked = [m for m in _mappers if m.columns.get("project_id") is column]
     return Guarded(
+        name=name,
         model=mapper.class_,
         project_column=column,
-        key_attribute="project_id",
         project_attribute=_project_attribute(mapper, column),
-        free=all(m.class_.billing_free for m in same_table),
+        free=all(m.class_.billing_free for m in marked),
+        shared=len(sharing) > 1,
     )
 
 
@@ -88,8 +135,3 @@ def _project_attribute(mapper: Mapper[Any], column: Column[Any]) -> str | None:
 
 def _leads_to(relationship: RelationshipProperty[Any], project: type[Any]) -> bool:
     return not relationship.uselist and issubclass(relationship.mapper.class_, project)
-
-
-def _table(column: Column[Any]) -> Table:
-    table: Table = column.table
-    return table

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
+from weakref import WeakKeyDictionary
 
 from sqlalchemy import (
     Column,
@@ -24,6 +25,7 @@ from sqlalchemy import (
     Dialect,
     ScalarSelect,
     Table,
+    TextClause,
     and_,
     bindparam,
     case,
@@ -39,6 +41,7 @@ from sqlalchemy.dialects import sqlite
 from flask_billing import projects
 from flask_billing.models import BilledProjectRow, BillingInfo, GatewayAccount, PaymentMethod
 from flask_billing.settings import Settings
+from flask_billing.state import current
 
 __all__ = ["Standing", "standings"]
 
@@ -47,15 +50,18 @@ _KeyOfRow = Callable[[ColumnElement[str]], ColumnElement[Any]]
 #: Makes the statement from the condition that picks our rows.
 _Form = Callable[[ColumnElement[bool], _KeyOfRow], Any]
 
-_prepared: dict[tuple[Dialect, Column[Any]], _Prepared] = {}
+#: For as long as an engine lives.
+_prepared: WeakKeyDictionary[Dialect, tuple[Column[Any], _Prepared]] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True)
 class Standing:
     """What the guard needs to know of a project."""
 
-    billable: bool
-    payable: bool
+    billable: bool = True
+    payable: bool = False
+    #: Whether the host's own `billing_info_id` and our copy of it are the same.
+    in_step: bool = True
 
 
 def standings(
@@ -63,9 +69,9 @@ def standings(
 ) -> dict[str, Standing]:
     """Lock our rows of the projects in `keys` (text → key) and return how they stand.
 
-    A project is left out where we have no row for it. It is not payable where its own
-    `billing_info_id` and our copy of it differ.
+    A project is left out where we have no row for it. It is not payable where it is not in step.
     """
+    _make_missing_rows(connection, keys)
     parameters = {"livemode": settings.livemode, "digest": settings.key_digest}
     rows: Iterable[Any]
     if len(keys) == 1:
@@ -75,10 +81,32 @@ def standings(
     else:
         rows = connection.execute(_for_several(connection.dialect, keys), parameters)
     found: dict[str, Standing] = {}
-    for name, billable, payable in rows:
+    for name, billable, payable, differs in rows:
         before = found.get(name)
-        found[name] = Standing(bool(billable), bool(payable or (before and before.payable)))
+        pays = payable or (before is not None and before.payable)
+        found[name] = Standing(bool(billable), bool(pays), not differs)
     return found
+
+
+def _make_missing_rows(connection: Connection, keys: Mapping[str, Any]) -> None:
+    """On MariaDB, make the rows that are to be locked.
+
+    A locking read of a row that is not there locks the gap, and two of those end in a deadlock.
+    """
+    known = current().known_keys
+    if connection.dialect.name not in {"mysql", "mariadb"} or known.issuperset(keys):
+        return
+    column = _table(BilledProjectRow).c.project_key
+    known.update(connection.scalars(select(column).where(column.in_(sorted(keys)))))
+    for name, key in keys.items():
+        if name not in known:
+            link = connection.execute(
+                select(projects.model().__mapper__.columns["billing_info_id"]).where(
+                    projects.primary_key() == key
+                )
+            ).one_or_none()
+            if link is not None:
+                projects.ensure_row(connection, name, link[0])
 
 
 @dataclass(frozen=True)
@@ -91,10 +119,9 @@ class _Prepared:
     process: Mapping[str, Callable[[Any], Any]]
 
     def run(self, connection: Connection, parameters: Mapping[str, Any]) -> Iterable[Any]:
-        values = {
-            name: self.process[name](value) if name in self.process else value
-            for name, value in parameters.items()
-        }
+        values = dict(parameters)
+        for name, to_driver in self.process.items():
+            values[name] = to_driver(values[name])
         if self.names is None:
             return connection.exec_driver_sql(self.text, values)
         return connection.exec_driver_sql(self.text, tuple(values[name] for name in self.names))
@@ -103,7 +130,8 @@ class _Prepared:
 def _for_one(dialect: Dialect) -> _Prepared:
     """Return the statement for a single project, prepared once for each engine."""
     key = projects.primary_key()
-    if (dialect, key) not in _prepared:
+    prepared = _prepared.get(dialect)
+    if prepared is None or prepared[0] is not key:
         wanted = _table(BilledProjectRow).c.project_key == bindparam("project_key")
         given = bindparam("project_id", type_=key.type)
         statement = _form(dialect)(wanted, lambda _: given)
@@ -114,8 +142,8 @@ def _for_one(dialect: Dialect) -> _Prepared:
             if to_driver is not None:
                 process[name] = to_driver
         names = tuple(compiled.positiontup) if compiled.positional else None
-        _prepared[dialect, key] = _Prepared(str(compiled), names, process)
-    return _prepared[dialect, key]
+        prepared = _prepared[dialect] = key, _Prepared(str(compiled), names, process)
+    return prepared[1]
 
 
 def _for_several(dialect: Dialect, keys: Mapping[str, Any]) -> Any:
@@ -157,48 +185,60 @@ def _postgresql(wanted: ColumnElement[bool], project_id: _KeyOfRow) -> Any:
         )
         .with_for_update(of=method, read=True)
     )
-    return select(locked.c.project_key, locked.c.billable, paying.exists())
+    differs = locked.c.billing_info_id.is_distinct_from(locked.c.link)
+    return select(locked.c.project_key, locked.c.billable, paying.exists(), differs)
 
 
 def _sqlite(wanted: ColumnElement[bool], project_id: _KeyOfRow) -> Any:
     row, method, info = map(_table, (BilledProjectRow, PaymentMethod, BillingInfo))
     # RETURNING names every column without its table, so the subquery has to be text by then.
     billing_info_id: ColumnElement[UUID] = literal_column("billed_project.billing_info_id")
+    link = _link(project_id(literal_column("billed_project.project_key")))
     paying = (
         select(method.c.id)
         .join(info, info.c.id == method.c.billing_info_id)
         .where(
             method.c.billing_info_id == billing_info_id,
-            billing_info_id == _link(project_id(literal_column("billed_project.project_key"))),
+            billing_info_id == link,
             _usable(method),
             _of_key(info),
         )
-        .exists()
-        .compile(dialect=sqlite.dialect(paramstyle="named"))
     )
-    binds = [
-        bindparam(name, bind.value, type_=bind.type, required=bind.required)
-        for bind, name in paying.bind_names.items()
-    ]
-    payable = text(f"{paying} AS payable").bindparams(*binds)
+    payable = _as_text(paying.exists())
+    differs = _as_text(billing_info_id.is_distinct_from(link))
     return (
         update(row)
         .where(wanted)
         .values(revision=row.c.revision + literal_column("1"))
-        .returning(row.c.project_key, row.c.billable, payable)
+        .returning(row.c.project_key, row.c.billable, payable, differs)
     )
+
+
+def _as_text(expression: ColumnElement[bool]) -> TextClause:
+    compiled = expression.compile(dialect=sqlite.dialect(paramstyle="named"))
+    binds = [
+        bindparam(name, bind.value, type_=bind.type, required=bind.required)
+        for bind, name in compiled.bind_names.items()
+    ]
+    return text(str(compiled)).bindparams(*binds)
 
 
 def _mariadb(wanted: ColumnElement[bool], project_id: _KeyOfRow) -> Any:
     row, method, info = map(_table, (BilledProjectRow, PaymentMethod, BillingInfo))
+    link = _link(project_id(row.c.project_key))
     linked = and_(
         method.c.billing_info_id == row.c.billing_info_id,
-        row.c.billing_info_id == _link(project_id(row.c.project_key)),
+        row.c.billing_info_id == link,
         _usable(method),
     )
     paying = and_(info.c.id == method.c.billing_info_id, _of_key(info))
     return (
-        select(row.c.project_key, row.c.billable, info.c.id.is_not(None))
+        select(
+            row.c.project_key,
+            row.c.billable,
+            info.c.id.is_not(None),
+            row.c.billing_info_id.is_distinct_from(link),
+        )
         .prefix_with("STRAIGHT_JOIN")
         .select_from(row.outerjoin(method, linked).outerjoin(info, paying))
         .where(wanted)

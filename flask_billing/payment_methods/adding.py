@@ -17,7 +17,7 @@ from sqlalchemy.exc import IntegrityError
 from flask_billing import clock, projects, sync
 from flask_billing.errors import GatewayError, GatewayRefusal, SessionUnfinished
 from flask_billing.gateways import RemoteSetupSession, SetupRequest
-from flask_billing.models import SetupSession
+from flask_billing.models import BillingInfo, SetupSession
 from flask_billing.payment_methods.completing import PURPOSE, end_session, finish
 from flask_billing.state import current
 from flask_billing.transactions import require_clean
@@ -68,9 +68,10 @@ def close_open_session(project: Any) -> None:
 def _claim(project: Any) -> SetupSession:
     """Return the open session of `project`, made now if there is none; committed."""
     session = current().db.session
-    key, link = projects.key_of(project), projects.paying_info_id(project)
+    key = projects.key_of(project)
     for _ in range(_TRIES):
         session.commit()
+        link = projects.paying_info_id(project)
         projects.ensure_row(projects.connection(), key, project.billing_info_id)
         row = _open_row(key)
         if row is None:
@@ -85,6 +86,14 @@ def _claim(project: Any) -> SetupSession:
             return row
         _close(row)
     raise GatewayError("No page for saving a payment method could be opened.")
+
+
+def _look_at_customer(info: BillingInfo) -> None:
+    try:
+        sync.customer(info)
+    except GatewayRefusal as error:
+        if error.code != "resource_missing":
+            raise
 
 
 def _open_row(key: str) -> SetupSession | None:
@@ -113,9 +122,10 @@ def _close(row: SetupSession) -> None:
         try:
             current().gateway.expire_setup_session(stripe_id)
         except GatewayRefusal as error:
-            if error.code != "resource_missing" and finish(row, stripe_id).state == "complete":
-                return
-    end_session(row, "superseded")
+            if error.code != "resource_missing" and finish(row, stripe_id).state == "processing":
+                # Its outcome is still to come: the sweeper looks, and lets go of what it brings.
+                end_session(row, "superseded")
+    end_session(row, "expired")
 
 
 def _remote(row: SetupSession, return_url: str, cancel_url: str) -> RemoteSetupSession | None:
@@ -138,7 +148,10 @@ def _remote(row: SetupSession, return_url: str, cancel_url: str) -> RemoteSetupS
             )
         )
     except GatewayError as error:
-        # Of another mode or account, or asked for with other addresses since a deployment.
+        if error.code == "resource_missing" and row.billing_info is not None:
+            # Of another mode or account; or the customer was deleted, which is written down.
+            _look_at_customer(row.billing_info)
+        # Or asked for with other addresses before, since when the site was deployed anew.
         if error.code in {"resource_missing", "idempotency_key_reused"}:
             return None
         if error.code == "server_error" and stripe_id is None:

@@ -19,6 +19,7 @@ from flask_billing.errors import (
 )
 from flask_billing.gateways import PaymentMethodDetails
 from flask_billing.models import BannedCard, PaymentHold, PaymentMethod
+from flask_billing.payment_methods.twins import replace_twins
 from flask_billing.state import State, current
 from flask_billing.transactions import require_clean
 
@@ -87,7 +88,12 @@ def place_hold(method: PaymentMethod) -> None:
     """
     state = current()
     amount = state.settings.preauthorization
-    if method.refusal != CHECKING or amount is None:
+    if method.refusal != CHECKING:
+        return
+    if amount is None:
+        # Switched off since the method was saved.
+        _decide(method, None)
+        state.db.session.commit()
         return
     currency = state.settings.currency
     hold = PaymentHold(payment_method_id=method.id, amount=amount, currency=currency)
@@ -142,6 +148,8 @@ def _hold(hold: PaymentHold) -> None:
         hold.stripe_id, hold.state = held.stripe_id, held.state
         _decide(hold.payment_method, "declined" if held.state == "declined" else None)
     session.commit()
+    if method.refusal is None:
+        replace_twins(method)
 
 
 def _release(hold: PaymentHold) -> None:

@@ -19,10 +19,11 @@ from sqlalchemy.exc import IntegrityError
 from flask_billing import clock, projects, signals, sync
 from flask_billing.errors import GatewayError, GatewayRefusal, GatewayUnavailable, NotOurs
 from flask_billing.gateways import CustomerDetails, PaymentMethodDetails, RemoteSetupSession
-from flask_billing.models import BillingInfo, PaymentMethod, SetupSession
+from flask_billing.models import BilledProjectRow, BillingInfo, PaymentMethod, SetupSession
 from flask_billing.ordering import arrange, present
-from flask_billing.payment_methods.checks import first_refusal, place_hold
+from flask_billing.payment_methods.checks import CHECKING, first_refusal, place_hold
 from flask_billing.payment_methods.removing import finish_removal, mark_leaving
+from flask_billing.payment_methods.twins import replace, twins_of
 from flask_billing.state import current
 from flask_billing.transactions import begin, require_clean
 
@@ -71,8 +72,14 @@ def _row_of(key: str, session_id: str) -> SetupSession:
     Where we crashed before that id was written down, the processor tells which row it was for.
     """
     state = current()
-    mine = select(SetupSession).where(
-        SetupSession.project_key == key, SetupSession.purpose == PURPOSE
+    mine = (
+        select(SetupSession)
+        .join(BilledProjectRow, BilledProjectRow.project_key == SetupSession.project_key)
+        .where(
+            SetupSession.project_key == key,
+            SetupSession.purpose == PURPOSE,
+            SetupSession.created_at >= BilledProjectRow.created_at,
+        )
     )
     row = state.db.session.scalars(mine.where(SetupSession.stripe_id == session_id)).one_or_none()
     nameless = state.db.session.scalars(mine.where(SetupSession.stripe_id.is_(None))).all()
@@ -96,7 +103,7 @@ def finish(row: SetupSession, session_id: str) -> Completion:
     """Take over what was saved in one session, whoever asks; commits the session."""
     state = current()
     row_id = row.id
-    if row.state in {"complete", "superseded"}:
+    if _is_final(row):
         return _ended(row)
     state.db.session.commit()
     stamp = sync.take_stamp()
@@ -107,8 +114,12 @@ def finish(row: SetupSession, session_id: str) -> Completion:
         if remote.state == "expired":
             end_session(row, "expired")
         return Completion(remote.state)
+    if remote.processing:
+        return Completion("processing")
     if not remote.succeeded:
-        return Completion("processing" if remote.processing else "open")
+        # The bank refused after the page was done; nothing more can come of this session.
+        end_session(row, "expired")
+        return Completion("expired")
     return _take_over(row, remote, stamp)
 
 
@@ -116,9 +127,19 @@ def end_session(row: SetupSession, state: str) -> None:
     """Put a session that is not ended yet into its last `state`; commits the session."""
     session = current().db.session
     session.refresh(row)
-    if row.open_marker is not None:
+    if row.open_marker is not None or (row.state == "superseded" and state == "expired"):
         row.end(state)
     session.commit()
+
+
+def _is_final(row: SetupSession) -> bool:
+    """Return whether nothing more can come of a session.
+
+    Of a superseded one a payment method may still come, which is then let go.
+    """
+    return row.state == "complete" or (
+        row.state == "superseded" and row.payment_method_id is not None
+    )
 
 
 def _ended(row: SetupSession) -> Completion:
@@ -153,7 +174,7 @@ def _take_over(row: SetupSession, remote: RemoteSetupSession, stamp: int) -> Com
         customer_id=customer_id,
         account_id=account_id,
         method=method,
-        twins=_twins(row, method, customer_id),
+        twins=twins_of(method, customer_id) if row.billing_info_id is not None else frozenset(),
         refusal=first_refusal(method),
         stamp=stamp,
     )
@@ -195,19 +216,6 @@ def _copy_details(
             return
 
 
-def _twins(row: SetupSession, details: PaymentMethodDetails, customer_id: str) -> frozenset[str]:
-    """Return the ids of what the customer saved before that is the same card."""
-    known = row.billing_info_id is not None and details.fingerprint
-    current().db.session.commit()
-    if not known:
-        return frozenset()
-    return frozenset(
-        other.stripe_id
-        for other in current().gateway.payment_methods(customer_id)
-        if other.fingerprint == details.fingerprint and other.stripe_id != details.stripe_id
-    )
-
-
 def _save(row_id: UUID, found: _Found) -> Completion:
     """Write billing info, payment method and the project's link in one transaction."""
     session = current().db.session
@@ -218,15 +226,15 @@ def _save(row_id: UUID, found: _Found) -> Completion:
     session.commit()
     begin(known_id, key)
     session.refresh(row)
-    if row.state in {"complete", "superseded"}:
+    if _is_final(row):
         session.commit()
         return _ended(row)
     info = known or _new_billing_info(found)
     method = _method_row(info, found)
-    project = session.get(projects.model(), projects.normal_key(key))
+    project = _project_of(row)
     paying = projects.paying_info_id(project) if project is not None else None
     if project is None or paying not in {None, info.id}:
-        # The project pays otherwise by now: let the method go, so that no card is stranded.
+        # Nobody waits for the method any more: let it go, so that no card is stranded.
         mark_leaving(method)
         row.end("superseded")
     else:
@@ -237,6 +245,20 @@ def _save(row_id: UUID, found: _Found) -> Completion:
     row.payment_method_id = method.id
     session.commit()
     return Completion(row.state, method, is_new=row.state == "complete", refusal=method.refusal)
+
+
+def _project_of(row: SetupSession) -> Any:
+    """Return the project that started a session, unless it is gone or gave the session up.
+
+    The key of a project that is gone may belong to another by now.
+    """
+    session = current().db.session
+    if row.state == "superseded":
+        return None
+    ours = session.get_one(BilledProjectRow, row.project_key)
+    if row.created_at < ours.created_at:
+        return None
+    return session.get(projects.model(), projects.normal_key(row.project_key))
 
 
 def _new_billing_info(found: _Found) -> BillingInfo:
@@ -270,16 +292,16 @@ def _method_row(info: BillingInfo, found: _Found) -> PaymentMethod:
 
 
 def _place(info: BillingInfo, method: PaymentMethod, twins: frozenset[str]) -> None:
-    """Put a new method into the order, in the place of the same card saved before."""
+    """Put a new method into the order: in the place of the same card saved before, or at an end."""
     session = current().db.session
     methods = [other for other in present(session, info.id) if other is not method]
     replaced = [other for other in methods if other.stripe_id in twins]
-    if replaced and method.refusal in {None, "checking"}:
-        place = methods.index(replaced[0])
-        methods = [other for other in methods if other not in replaced]
-        for other in replaced:
-            mark_leaving(other)
-        place = min(place, len(methods))
+    if replaced and method.refusal is None:
+        replace(method, replaced, methods)
+        return
+    if replaced and method.refusal == CHECKING:
+        # The old one stays in use until the new one is found good.
+        place = methods.index(replaced[0]) + 1
     else:
         place = 0 if current().settings.new_method_position == "first" else len(methods)
     arrange(session, [*methods[:place], method, *methods[place:]])

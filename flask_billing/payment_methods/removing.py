@@ -17,7 +17,7 @@ from flask_billing.state import current
 from flask_billing.transactions import begin, require_clean
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 __all__ = ["finish_removal", "mark_leaving", "needed_by", "remove", "why_kept"]
 
@@ -73,17 +73,17 @@ def needed_by(keys: Iterable[str]) -> bool:
     internal = select(BilledProjectRow.project_key).where(BilledProjectRow.billable.is_(False))
     exempt = set(session.scalars(internal.where(BilledProjectRow.project_key.in_(list(keys)))))
     paying = [projects.normal_key(key) for key in keys if key not in exempt]
-    return bool(paying) and any(
-        session.execute(
-            select(model.project_id)
-            .where(model.project_id.in_(paying))
-            .group_by(model.project_id)
-            .having(func.count() > model.billing_free_quantity)
-            .limit(1)
-        ).first()
-        for model in guard.models()
-        if not model.billing_free
-    )
+    if not paying:
+        return False
+    return any(_has_more_than_free(model, paying) for model in guard.models())
+
+
+def _has_more_than_free(model: type[Any], keys: Sequence[Any]) -> bool:
+    if model.billing_free:
+        return False
+    counted = guard.of_model(model, select(model.project_id)).where(model.project_id.in_(keys))
+    too_many = counted.group_by(model.project_id).having(func.count() > model.billing_free_quantity)
+    return current().db.session.execute(too_many.limit(1)).first() is not None
 
 
 def mark_leaving(method: PaymentMethod) -> None:
@@ -110,7 +110,11 @@ def finish_removal(method: PaymentMethod) -> bool:
             "Payment method %s could not be detached yet (%s).", method.id, error.code
         )
         return False
-    if sync.write_removal(method, stamp):
+    written = sync.write_removal(method, stamp)
+    if not written and method.removed_at is None:
+        # Someone asked the processor after us and before it acted; so what it says now counts.
+        sync.payment_method(method)
+    if written:
         signals.payment_method_removed.send(
             current_app._get_current_object(),  # type: ignore[attr-defined]
             billing_info=method.billing_info,

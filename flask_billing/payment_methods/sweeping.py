@@ -10,10 +10,10 @@ from typing import Any
 from uuid import UUID
 
 from flask import current_app
-from sqlalchemy import Select, select
+from sqlalchemy import Select, and_, or_, select
 
 from flask_billing import clock, projects
-from flask_billing.errors import BillingError, GatewayRefusal
+from flask_billing.errors import GatewayRefusal
 from flask_billing.models import PaymentHold, PaymentMethod, SetupSession
 from flask_billing.payment_methods.checks import CHECKING, finish_hold, place_hold
 from flask_billing.payment_methods.completing import end_session, finish
@@ -25,8 +25,8 @@ __all__ = ["SweepReport", "sweep"]
 
 #: A request that is still under way may be at work on anything younger.
 _PATIENCE = timedelta(minutes=2)
-#: At most so many of a kind in one sweep; the next one takes the rest.
-_BATCH = 500
+#: For how long an outcome may still come of a session that was given up.
+_OUTCOME_WITHIN = timedelta(days=30)
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def sweep() -> SweepReport:
 
 def _ids(query: Select[Any]) -> list[UUID]:
     session = current().db.session
-    found = list(session.scalars(query.limit(_BATCH)))
+    found = list(session.scalars(query))
     session.commit()
     return found
 
@@ -74,8 +74,9 @@ def _ids(query: Select[Any]) -> list[UUID]:
 def _attempt(finish_one: Callable[[UUID], str], row_id: UUID) -> str:
     try:
         return finish_one(row_id)
-    except BillingError as error:
+    except Exception as error:  # noqa: BLE001 - whatever it is, the rest must not suffer from it
         current().db.session.rollback()
+        # Its text may hold a statement with its parameters.
         current_app.logger.warning("Sweeping %s failed: %s", row_id, type(error).__name__)
         return "failed"
 
@@ -140,9 +141,18 @@ def _release(row_id: UUID) -> str:
 
 
 def _sessions() -> Select[Any]:
+    given_up = and_(
+        SetupSession.state == "superseded",
+        SetupSession.stripe_id.is_not(None),
+        SetupSession.payment_method_id.is_(None),
+        SetupSession.created_at > clock.now() - _OUTCOME_WITHIN,
+    )
     return (
         select(SetupSession.id)
-        .where(SetupSession.open_marker == 1, SetupSession.created_at < clock.now() - _PATIENCE)
+        .where(
+            SetupSession.created_at < clock.now() - _PATIENCE,
+            or_(SetupSession.open_marker == 1, given_up),
+        )
         .order_by(SetupSession.created_at)
     )
 

@@ -2,6 +2,7 @@
 
 import argparse
 
+from .engine.engine import DEFAULT_WEBHOOK_SECRET
 from .server import serve
 
 
@@ -14,6 +15,10 @@ def main() -> None:
     parser.add_argument(
         "--allow-remote", action="store_true", help="let other machines reach the sandbox"
     )
+    parser.add_argument("--webhook-url", help="endpoint on this machine that gets all events")
+    parser.add_argument(
+        "--webhook-secret", default=DEFAULT_WEBHOOK_SECRET, help="what its events are signed with"
+    )
     given = parser.parse_args()
     try:
         serve(
@@ -21,6 +26,7 @@ def main() -> None:
             given.port,
             given.database,
             allow_remote=given.allow_remote,
+            webhook=(given.webhook_url, given.webhook_secret) if given.webhook_url else None,
             ready=lambda url: print(f"The sandbox answers at {url}", flush=True),  # noqa: T201
         )
     except (ValueError, OSError) as error:

@@ -1,9 +1,11 @@
 """The sandbox's own controls over HTTP, for tests that run in another process.
 
-Every call takes and gives JSON: faults, clock, request log, latency, reset, and completing a
-Checkout session without a browser.
+Every call takes and gives JSON: faults, clock, request log, latency, reset, webhooks, renewing a
+card, and completing a Checkout session without a browser.
 """
 
+from collections.abc import Iterable
+from dataclasses import asdict
 from typing import Any
 
 from flask import Blueprint, abort, current_app, request
@@ -12,6 +14,8 @@ from .engine.engine import Engine
 from .engine.faults import Fault
 from .hosted import play
 from .hosted.checkout import Refused
+from .resources.payment_methods import update_automatically
+from .webhooks import Attempt
 
 control = Blueprint("control", __name__, url_prefix="/_sandbox")
 
@@ -111,3 +115,91 @@ def complete(session_id: str) -> tuple[dict[str, Any], int]:
     except Refused as refused:
         return {"errors": refused.errors}, 422
     return {"url": url}, 200
+
+
+@control.post("/payment_methods/<payment_method_id>/update_automatically")
+def update_card(payment_method_id: str) -> tuple[dict[str, Any], int]:
+    """Play the card network; takes what `update_card_automatically` takes."""
+    try:
+        update_automatically(_engine(), payment_method_id, **request.get_json())
+    except (LookupError, TypeError) as error:
+        return {"error": str(error)}, 400
+    return {"ok": True}, 200
+
+
+# Webhooks
+
+
+@control.post("/webhooks/endpoints")
+def register_endpoint() -> tuple[dict[str, Any], int]:
+    """Register an endpoint: `url`, and optionally `secret`, `enabled_events` and `livemode`."""
+    try:
+        return _engine().webhooks.register(**request.get_json()), 200
+    except (TypeError, ValueError) as error:
+        return {"error": str(error)}, 400
+
+
+@control.post("/webhooks/settings")
+def set_up_webhooks() -> dict[str, Any]:
+    """Choose `seed`, `retry_delays` or `time_limit`."""
+    given, webhooks = request.get_json(), _engine().webhooks
+    webhooks.seed = int(given.get("seed", webhooks.seed))
+    webhooks.retry_delays = tuple(map(float, given.get("retry_delays", webhooks.retry_delays)))
+    webhooks.time_limit = float(given.get("time_limit", webhooks.time_limit))
+    return {"ok": True}
+
+
+@control.post("/webhooks/deliver")
+def deliver() -> dict[str, Any]:
+    """Send what is due now, or with `all` everything that waits."""
+    webhooks = _engine().webhooks
+    given = request.get_json()
+    return _attempts(webhooks.deliver_all() if given.get("all") else webhooks.deliver())
+
+
+@control.get("/webhooks/log")
+def read_deliveries() -> dict[str, Any]:
+    """Give what was sent, how many deliveries are still to be made, and what was dropped."""
+    webhooks = _engine().webhooks
+    return {
+        **_attempts(webhooks.log),
+        "pending": webhooks.pending,
+        "dropped": webhooks.dropped,
+    }
+
+
+@control.post("/webhooks/disturbances")
+def disturb() -> tuple[dict[str, Any], int]:
+    """Have deliveries go wrong: `how`, and optionally when."""
+    try:
+        _engine().webhooks.disturb(**request.get_json())
+    except (TypeError, ValueError) as error:
+        return {"error": str(error)}, 400
+    return {"ok": True}, 200
+
+
+@control.delete("/webhooks/disturbances")
+def calm() -> dict[str, Any]:
+    """Let all deliveries go well again."""
+    _engine().webhooks.calm()
+    return {"ok": True}
+
+
+@control.post("/webhooks/reorder")
+def reorder() -> dict[str, Any]:
+    """Shuffle what is waiting."""
+    _engine().webhooks.reorder()
+    return {"ok": True}
+
+
+@control.post("/webhooks/resend/<event_id>")
+def resend(event_id: str) -> tuple[dict[str, Any], int]:
+    """Queue an event once more."""
+    try:
+        return {"endpoints": _engine().webhooks.resend(event_id)}, 200
+    except LookupError as error:
+        return {"error": str(error)}, 404
+
+
+def _attempts(attempts: Iterable[Attempt]) -> dict[str, Any]:
+    return {"attempts": [asdict(attempt) for attempt in attempts]}

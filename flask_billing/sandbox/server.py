@@ -15,6 +15,8 @@ from .engine.engine import DEFAULT_SECRET_KEY, Engine
 from .engine.faults import Fault
 from .engine.requests import RequestLog
 from .hosted import play
+from .resources.payment_methods import update_automatically
+from .webhooks import Webhooks
 
 
 class _QuietHandler(WSGIRequestHandler):
@@ -72,7 +74,10 @@ class Sandbox:
     ) -> None:
         self.engine = Engine(database, accounts, latency)
         self._server = make_server(self.engine, "127.0.0.1", port)
-        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+        # Looks often whether it is to end, as a test suite makes many of these.
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, args=(0.05,), daemon=True
+        )
         self.secret_key = next(iter(accounts or {DEFAULT_SECRET_KEY: ""}))
 
     def __enter__(self) -> Self:
@@ -86,6 +91,7 @@ class Sandbox:
         traceback: TracebackType | None,
     ) -> None:
         self.engine.stopping.set()
+        self.engine.webhooks.stop()
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()
@@ -105,6 +111,11 @@ class Sandbox:
     def requests(self) -> RequestLog:
         """The API calls that came in."""
         return self.engine.requests
+
+    @property
+    def webhooks(self) -> Webhooks:
+        """What is sent to webhook endpoints; nothing is until `deliver()` or `start()`."""
+        return self.engine.webhooks
 
     @property
     def latency(self) -> float:
@@ -141,12 +152,20 @@ class Sandbox:
         """
         return play.complete(self.engine, session_id, self.url, **filled_in)
 
+    def update_card_automatically(self, payment_method_id: str, **card: Any) -> None:
+        """Play the card network, which tells Stripe of a renewed card.
+
+        Takes `exp_month`, `exp_year` and `number` (another test card's). Raises `LookupError` for
+        what is not attached to a customer.
+        """
+        update_automatically(self.engine, payment_method_id, **card)
+
     def advance(self, seconds: float) -> None:
         """Move the sandbox's time forwards."""
         self.engine.clock.advance(seconds)
 
     def reset(self) -> None:
-        """Forget all objects, faults and requests, and go back to real time."""
+        """Forget all objects, faults, requests and deliveries, and go back to real time."""
         self.engine.reset()
 
 
@@ -170,13 +189,15 @@ def serve(
     *,
     allow_remote: bool = False,
     ready: Callable[[str], object] = lambda url: None,
+    webhook: tuple[str, str] | None = None,
 ) -> None:
-    """Serve until Ctrl-C.
-
-    :param ready: Called with the address once the sandbox answers there.
+    """Serve until Ctrl-C, and send events to the webhook endpoints in the background.
 
     :param allow_remote: Serve on an address that other machines reach. Raises `ValueError` for
         such an address without it: whoever reaches the sandbox controls it.
+    :param ready: Called with the address once the sandbox answers there.
+    :param webhook: Address and secret of an endpoint to register first, for events of all types.
+        Raises `ValueError` for an address that Stripe would refuse.
     """
     if not allow_remote and not _is_loopback(host):
         raise ValueError(
@@ -186,12 +207,16 @@ def serve(
     engine = Engine(database)
     server = make_server(engine, host, port)
     try:
+        if webhook is not None:
+            engine.webhooks.register(*webhook)
+        engine.webhooks.start()
         ready(f"http://{f'[{host}]' if ':' in host else host}:{server.port}")
         server.serve_forever()
     except KeyboardInterrupt:
         pass
     finally:
         engine.stopping.set()
+        engine.webhooks.stop()
         server.server_close()
         engine.close()
 

@@ -14,6 +14,7 @@ from playwright.sync_api import sync_playwright
 from flask_billing.sandbox import Sandbox
 from tests.browser.person import Person
 from tests.example_app.serving import serve
+from tests.example_app.visitor import Visitor, enroll, new_project
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -111,7 +112,7 @@ def watched(browser: Browser, *, scripts: bool = True) -> Iterator[Page]:
     page.on("response", look)
     yield page
     context.close()
-    assert complaints == []
+    assert not complaints, "\n".join(complaints)
 
 
 @pytest.fixture
@@ -131,7 +132,13 @@ def page_without_scripts(browser: Browser) -> Iterator[Page]:
 @pytest.fixture
 def person(page: Page, harbour: Harbour, sandbox: Sandbox) -> Person:
     """Somebody with a new account and a project, signed in."""
-    person = Person(page, harbour.url, f"person-{next(numbers)}@example.com")
-    person.sign_up()
-    person.create_project()
-    return person
+    visitor = Visitor(harbour.url, "2001:db8::1")
+    enroll(visitor, f"person-{next(numbers)}@example.com")
+    project = new_project(visitor, "Analytical Engine")
+    visitor.get(project)
+    cookies = visitor.session.cookies.items()
+    page.context.add_cookies(
+        [{"name": name, "value": value or "", "url": harbour.url} for name, value in cookies]
+    )
+    visitor.session.close()
+    return Person(page, harbour.url, visitor.email, project)

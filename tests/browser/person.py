@@ -100,4 +100,6 @@ class Person:
 
     def cards(self) -> list[str]:
         """The payment methods of the billing page in their order, as their last four digits."""
-        return [name.split()[-1] for name in self.page.locator("ol li p:first-child").all_inner_texts()]
+        return [
+            name.split()[-1] for name in self.page.locator("ol li p:first-child").all_inner_texts()
+        ]

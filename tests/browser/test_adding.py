@@ -59,7 +59,7 @@ def test_page_that_is_over_says_so_and_leads_back(person: Person, sandbox: Sandb
     person.press("Add payment method")
     checkout = person.page.url
     sandbox.advance(25 * 60 * 60)
-    person.page.reload()
+    person.page.goto(checkout)
     person.sees("This page has expired")
     inspect(person.page, "checkout-expired")
 

@@ -127,9 +127,7 @@ def test_details_while_stripe_is_down(person: Person, sandbox: Sandbox) -> None:
     inspect(person.page, "details-stripe-down")
 
 
-def test_details_are_kept_while_stripe_does_not_save_them(
-    person: Person, sandbox: Sandbox
-) -> None:
+def test_details_are_kept_while_stripe_does_not_save_them(person: Person, sandbox: Sandbox) -> None:
     person.save_card()
     person.open(f"{person.billing}/details")
     take_down(sandbox, "POST /v1/customers/*")

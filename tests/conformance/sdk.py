@@ -76,6 +76,13 @@ def groups_in(hint: Any) -> list[type]:
     return [found for part in typing.get_args(hint) for found in groups_in(part)]
 
 
+def values_in(hint: Any) -> set[Any]:
+    """Give the values that the SDK lists for a parameter."""
+    if typing.get_origin(hint) is typing.Literal:
+        return set(typing.get_args(hint))
+    return {value for part in typing.get_args(hint) for value in values_in(part)}
+
+
 def is_free(hint: Any) -> bool:
     """Tell whether a parameter is a hash with keys of the caller's choice, as metadata is."""
     if typing.get_origin(hint) is dict:

@@ -202,6 +202,8 @@ def _value_faults(value: Any, schema: Schema, hint: Any, name: str) -> Iterator[
         if not sdk.is_free(hint):
             group = next((c for c in choices if c.get("properties")), {})
             yield from _group_faults(value, group, sdk.groups_in(hint), name)
+    elif value in sdk.values_in(hint):
+        return
     elif not any(_form_value_fits(value, choice) for choice in choices):
         yield f"{name} cannot be {value!r}"
 

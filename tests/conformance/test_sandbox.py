@@ -11,6 +11,7 @@ import stripe
 
 from flask_billing.sandbox import Sandbox
 from flask_billing.sandbox.engine.routes import ROUTES, resolve
+from flask_billing.sandbox.webhooks.event_types import EVENT_TYPES
 from tests.conformance import sdk
 from tests.conformance.stripe_document import (
     assert_error_conforms,
@@ -61,11 +62,12 @@ def journey() -> Iterator[Journey]:
         client = stripe.StripeClient(
             sandbox.secret_key, base_addresses={"api": sandbox.url}, http_client=recorder
         )
+        walk_through_webhook_endpoints(sandbox, client)
         walk_through_customers(client)
         walk_through_checkout(sandbox, client)
         walk_through_payments(sandbox, client)
         walk_through_errors(sandbox, client)
-        walk_through_events(client)
+        walk_through_events(sandbox, client)
         calls = [(entry.method, entry.path, entry.params) for entry in sandbox.requests]
         yield Journey(recorder.answers, calls)
     recorder.close()
@@ -211,9 +213,53 @@ def walk_through_errors(sandbox: Sandbox, client: stripe.StripeClient) -> None:
         client.v1.customers.retrieve("cus_missing")
 
 
-def walk_through_events(client: stripe.StripeClient) -> None:
-    event = client.v1.events.list({"limit": 100, "types": ["customer.*", "setup_intent.*"]}).data[0]
-    client.v1.events.retrieve(event.id)
+def walk_through_webhook_endpoints(sandbox: Sandbox, client: stripe.StripeClient) -> None:
+    endpoints = client.v1.webhook_endpoints
+    everything = endpoints.create(
+        {
+            "url": f"{sandbox.url}/nobody-is-here",
+            "enabled_events": ["*"],
+            "api_version": "2026-10-28.endive",
+            "description": "The app",
+            "metadata": {"ours": "1"},
+        }
+    )
+    connected = endpoints.create(
+        {
+            "url": "https://host.test/hooks",
+            "enabled_events": ["account.updated", "three_d_secure.authentication.failed"],
+            "connect": True,
+        }
+    )
+    endpoints.update(
+        connected.id,
+        {
+            "disabled": True,
+            "enabled_events": ["capability.updated"],
+            "url": "https://host.test/other",
+            "description": "",
+            "metadata": {"ours": "2"},
+        },
+    )
+    endpoints.retrieve(everything.id)
+    endpoints.list({"limit": 2})
+    endpoints.list({"starting_after": connected.id})
+    endpoints.delete(connected.id)
+
+
+def walk_through_events(sandbox: Sandbox, client: stripe.StripeClient) -> None:
+    method = client.v1.payment_methods.attach(
+        "pm_card_visa", {"customer": client.v1.customers.create({}).id}
+    )
+    sandbox.update_card_automatically(method.id, exp_month=2, exp_year=2042)
+    sandbox.webhooks.deliver()
+    events = client.v1.events
+    for page in events.list({"limit": 100}).auto_paging_iter():
+        last = page
+    events.list({"ending_before": last.id, "type": "customer.created"})
+    events.list({"limit": 100, "types": ["customer.*", "setup_intent.*"]})
+    events.list({"delivery_success": False, "created": {"gte": 1, "lt": 2_000_000_000}})
+    events.retrieve(last.id)
 
 
 def test_every_answer_is_what_the_document_says(journey: Journey) -> None:
@@ -240,15 +286,43 @@ def test_every_request_of_the_sdk_conforms(journey: Journey) -> None:
 
 def test_snapshots_in_events_are_whole_objects(journey: Journey) -> None:
     places = {
+        "charge": "/v1/charges/ch_1",
+        "checkout.session": "/v1/checkout/sessions/cs_1",
         "customer": "/v1/customers/cus_1",
+        "payment_intent": "/v1/payment_intents/pi_1",
+        "payment_method": "/v1/payment_methods/pm_1",
         "setup_intent": "/v1/setup_intents/seti_1",
+        "tax_id": "/v1/customers/cus_1/tax_ids/txi_1",
     }
-    events = [a.body["data"] for a in journey.answers if a.path == "/v1/events"]
+    events = {
+        event["id"]: event
+        for answer in journey.answers
+        if answer.path == "/v1/events"
+        for event in answer.body["data"]
+    }
 
-    for event in events[0]:
-        if event["data"]["object"]["object"] in places:
-            place = places[event["data"]["object"]["object"]]
-            assert_response_conforms("GET", place, event["data"]["object"])
+    for event in events.values():
+        snapshot = event["data"]["object"]
+        assert_response_conforms("GET", places[snapshot["object"]], snapshot)
+    assert {e["data"]["object"]["object"] for e in events.values()} == set(places)
+
+
+def test_every_event_is_of_a_type_that_stripe_has(journey: Journey) -> None:
+    holder = sdk.parameter_types()["POST", "/v1/webhook_endpoints"]
+    listed = sdk.values_in(sdk.parameters_of(holder)["enabled_events"])
+
+    sent = {e["type"] for a in journey.answers if a.path == "/v1/events" for e in a.body["data"]}
+
+    assert listed - {"*"} == EVENT_TYPES
+    assert sent <= EVENT_TYPES
+    assert len(sent) > 20
+
+
+def test_changed_attributes_are_those_of_the_object(journey: Journey) -> None:
+    for answer in journey.answers:
+        for event in answer.body["data"] if answer.path == "/v1/events" else ():
+            previous = event["data"].get("previous_attributes", {})
+            assert previous.keys() <= event["data"]["object"].keys()
 
 
 def test_no_endpoint_takes_a_parameter_that_stripe_does_not() -> None:
@@ -278,6 +352,12 @@ def test_no_endpoint_takes_a_parameter_that_stripe_does_not() -> None:
         ),
         ("POST", "/v1/payment_intents", {"amount": "1"}, "currency is required"),
         ("GET", "/v1/customers", {"filter": "x"}, "filter is unknown"),
+        (
+            "POST",
+            "/v1/webhook_endpoints",
+            {"url": "https://x.test", "enabled_events": ["customer.exploded"]},
+            "enabled_events.0. cannot be",
+        ),
         ("POST", "/v1/nonsense", {}, "has no POST /v1/nonsense"),
     ],
 )

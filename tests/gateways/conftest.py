@@ -95,7 +95,7 @@ def sdk(stripe_sandbox: Sandbox) -> Iterator[stripe.StripeClient]:
     yield stripe.StripeClient(
         stripe_sandbox.secret_key, base_addresses={"api": stripe_sandbox.url}, http_client=http
     )
-    http.close()
+    http.close()  # type: ignore[no-untyped-call]
 
 
 @pytest.fixture

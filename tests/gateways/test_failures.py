@@ -133,7 +133,7 @@ def test_decline_tells_whether_another_try_makes_sense(
     gateway: StripeGateway,
     stripe_sandbox: Sandbox,
     saved: Saved,
-    fields: dict[str, str],
+    fields: dict[str, Any],
     never_again: bool,
 ) -> None:
     stripe_sandbox.fail(UPDATE, how="refuse", status=402, code="card_declined", **fields)

@@ -84,11 +84,11 @@ def test_error_of_the_sdk_cannot_be_reached_from_ours(
 def test_real_decline_carries_nothing_personal(
     gateway: StripeGateway, sdk: stripe.StripeClient, saved: Saved
 ) -> None:
-    given = {"email": CANARY, "name": "Canary Person"}
+    given: Any = {"billing_details": {"email": CANARY, "name": "Canary Person"}}
     method = sdk.v1.payment_methods.attach(
         "pm_card_chargeCustomerFail", {"customer": saved.customer}
     )
-    sdk.v1.payment_methods.update(method.id, {"billing_details": given})  # type: ignore[typeddict-item]
+    sdk.v1.payment_methods.update(method.id, given)
 
     with pytest.raises(GatewayError) as declined:
         gateway.hold(saved.customer, method.id, 100, "eur", local_id=ROW)

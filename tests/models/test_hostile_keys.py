@@ -17,8 +17,15 @@ from tests.host import Project, Server, create_app, db
 PAYING, POOR = 1, 2
 
 Way = Callable[[Any], object]
+
+
+def add(key: Any) -> None:
+    db.session.add(Server(project_id=key))
+    db.session.flush()
+
+
 WAYS: dict[str, Way] = {
-    "orm": lambda key: (db.session.add(Server(project_id=key)), db.session.flush()),
+    "orm": add,
     "core": lambda key: db.session.execute(insert(Server.__table__).values(project_id=key)),
     "core parameters": lambda key: db.session.execute(
         insert(Server.__table__), {"project_id": key, "name": "a"}

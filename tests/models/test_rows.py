@@ -55,7 +55,7 @@ def test_methods_built_by_hand_get_positions_in_the_order_of_their_making(app: F
     found = db.session.execute(
         select(PaymentMethod.stripe_id, PaymentMethod.position).order_by(PaymentMethod.stripe_id)
     )
-    assert dict(tuple(row) for row in found) == {
+    assert {row.stripe_id: row.position for row in found} == {
         "pm_1": 1,
         "pm_2": 2,
         "pm_3": 0,

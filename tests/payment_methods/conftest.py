@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from flask import Flask
 
+from flask_billing import clock
 from flask_billing.sandbox import Sandbox
 from tests.host import Project, create_app, db
 
@@ -41,16 +42,20 @@ def other(app: Flask, project: Project) -> Project:
 class MovedClock:
     """Our clock, ahead of the real one by so many seconds."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self._monkeypatch = monkeypatch
+    def __init__(self) -> None:
+        self._ahead = timedelta()
 
     def shift(self, seconds: float) -> None:
-        """Move the clock ahead of the real time by `seconds`."""
-        self._monkeypatch.setattr(
-            "flask_billing.clock.now", lambda: datetime.now(UTC) + timedelta(seconds=seconds)
-        )
+        """Put the clock ahead of the real time by `seconds`."""
+        self._ahead = timedelta(seconds=seconds)
+
+    def now(self) -> datetime:
+        """Return the time as it is by this clock."""
+        return datetime.now(UTC) + self._ahead
 
 
 @pytest.fixture
-def moved_clock(monkeypatch: pytest.MonkeyPatch) -> MovedClock:
-    return MovedClock(monkeypatch)
+def moved_clock() -> Iterator[MovedClock]:
+    moved_clock = MovedClock()
+    with clock.moved(moved_clock.now):
+        yield moved_clock

@@ -125,7 +125,9 @@ def test_completion_that_died_can_be_repeated(
         fuse, prepare, lambda at: payment_methods.complete(get(at[0]), at[1])
     ):
         if who == "sweeper":
+            moved_clock.shift(1200)
             payment_methods.sweep()
+            moved_clock.shift(600)
         else:
             payment_methods.complete(get(key), session_id)
 

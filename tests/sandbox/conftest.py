@@ -8,6 +8,8 @@ import pytest
 import requests
 import stripe
 
+from tests.sandbox.receiving import SECRET, Receiver, receiving
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -67,3 +69,11 @@ def setup_session(client: stripe.StripeClient) -> Callable[..., stripe.checkout.
         )
 
     return start
+
+
+@pytest.fixture
+def receiver(stripe_sandbox: Sandbox) -> Iterator[Receiver]:
+    """An endpoint that is registered for all events."""
+    with receiving() as served:
+        stripe_sandbox.webhooks.register(served.url, SECRET)
+        yield served

@@ -1,15 +1,19 @@
 """What an endpoint works with: the objects of its caller, the time, and the event log."""
 
 import copy
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, Self
 
 from .clock import Clock
 from .errors import Problem, missing_object
 from .ids import new_id
+from .outbox import Outbox
 from .store import Obj, Scope, Store
 
 API_VERSION = "2026-10-28.endive"
+
+# These events tell what the changed attributes were before.
+_TELLING = (".updated", ".automatically_updated")
 
 
 @dataclass
@@ -29,6 +33,10 @@ class Call:
     def now(self) -> int:
         """The sandbox's time in seconds since 1970."""
         return self.clock.now()
+
+    def automatic(self) -> Self:
+        """Give a call for what happens by itself: its events name no request."""
+        return replace(self, request_id=None, idempotency_key=None)
 
     def find(self, kind: str, object_id: str | None) -> Obj | None:
         """Give an object of the caller, or `None`; deleted ones too."""
@@ -68,26 +76,32 @@ class Call:
         obj.update(changes)
         previous = _previous(before, obj)
         self.store.update(obj)
-        if event is not None and (previous or not event.endswith(".updated")):
-            self.emit(event, obj, previous if event.endswith(".updated") else None)
+        telling = event is not None and event.endswith(_TELLING)
+        if event is not None and (previous or not telling):
+            self.emit(event, obj, previous if telling else None)
         return obj
 
     def emit(self, event: str, obj: Obj, previous: Obj | None = None) -> Obj:
-        """Record that something happened, with the object as it is now."""
+        """Record that something happened, with the object as it is now, and queue its webhooks."""
         data: Obj = {"object": public(obj)}
         if previous is not None:
             data["previous_attributes"] = public(previous)
-        return self.create(
+        outbox = Outbox(self.store)
+        endpoints = outbox.endpoints_for(self.scope, event)
+        recorded = self.create(
             "event",
             "evt_1",
             {
                 "type": event,
                 "api_version": API_VERSION,
                 "data": data,
-                "pending_webhooks": 0,
+                "pending_webhooks": len(endpoints),
                 "request": {"id": self.request_id, "idempotency_key": self.idempotency_key},
             },
         )
+        for endpoint in endpoints:
+            outbox.add(recorded["id"], endpoint["id"], self.clock.exact())
+        return recorded
 
     def page(self, kind: str, where: dict[str, Any] | None = None, **options: Any) -> Obj:
         """Give one page of the caller's objects, newest first, in the shape of a list.

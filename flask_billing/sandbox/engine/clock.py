@@ -17,9 +17,13 @@ class Clock:
 
     def now(self) -> int:
         """Give the time in whole seconds since 1970."""
+        return int(self.exact())
+
+    def exact(self) -> float:
+        """Give the time in seconds since 1970, with fractions."""
         if self._frozen is not None:
             return self._frozen
-        return int(time.time() + self._offset)
+        return time.time() + self._offset
 
     def advance(self, seconds: float) -> int:
         """Move the time forwards and give the new time."""

@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
+from flask_billing.sandbox.webhooks import Webhooks
+
 from .call import Call
 from .clock import Clock
 from .errors import Problem
@@ -15,6 +17,7 @@ from .store import Obj, Scope, Store
 
 DEFAULT_ACCOUNT = "acct_1SandboxDefault0"
 DEFAULT_SECRET_KEY = "sk_test_sandbox"  # noqa: S105 - it opens nothing
+DEFAULT_WEBHOOK_SECRET = "whsec_sandbox"  # noqa: S105 - it signs for this machine only
 
 Action = Callable[[Call, Obj], object]
 ActionT = TypeVar("ActionT", bound=Action)
@@ -49,20 +52,27 @@ class Engine:
         self.accounts = dict(accounts or {})
         self.latency = self._usual_latency = latency
         self.stopping = threading.Event()
+        self.news = threading.Event()
         self.store = Store(database)
         self.clock = self._kept_clock()
         self.faults = Faults()
         self.requests = RequestLog()
         self.idempotency = Idempotency(self.store, self.clock)
+        self.webhooks = Webhooks(self)
 
     def _kept_clock(self) -> Clock:
         def keep(offset: float, frozen: int | None) -> None:
             self.store.keep_setting("clock", [offset, frozen])
+            self.news.set()
 
         clock = Clock(keep)
         offset, frozen = self.store.setting("clock") or (0.0, None)
         clock.set(offset=offset, frozen=frozen)
         return clock
+
+    def default_scope(self, *, livemode: bool = False) -> Scope:
+        """Give the scope of the first key."""
+        return Scope(next(iter(self.accounts.values()), DEFAULT_ACCOUNT), livemode)
 
     def wait(self, seconds: float) -> None:
         """Take some time, but not past the end of the sandbox."""
@@ -84,8 +94,14 @@ class Engine:
                 if not problem.keep:
                     raise
                 kept = problem
+        self.news.set()
         if kept is not None:
             raise kept
+
+    def do_due(self) -> None:
+        """Do what was scheduled for a moment that has come."""
+        with self.store.transaction():
+            self._do_due()
 
     def _do_due(self) -> None:
         for name, object_id in self.store.take_due(self.clock.now()):
@@ -95,14 +111,16 @@ class Engine:
                 _actions[name](Call(self.store, self.clock, scope, ""), obj)
 
     def reset(self) -> None:
-        """Forget all objects, faults and requests, and go back to real time and usual speed."""
+        """Forget all objects, faults, requests and deliveries; go back to real time and speed."""
         self.latency = self._usual_latency
         self.faults.clear()
         self.requests.clear()
+        self.webhooks.reset()
         self.store.clear()
         self.clock.reset()
 
     def close(self) -> None:
         """End what is waiting and close the database."""
         self.stopping.set()
+        self.webhooks.stop()
         self.store.close()

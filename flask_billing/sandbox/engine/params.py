@@ -83,10 +83,17 @@ def url(value: Any, name: str) -> str | None:
     address: str | None = text()(value, name)
     if address is None:
         return None
-    parts = urlsplit(address)
-    if parts.scheme not in ("http", "https") or not parts.netloc:
+    if not _is_web_address(address):
         raise Problem("Not a valid URL", code="url_invalid", param=name)
     return address
+
+
+def _is_web_address(address: str) -> bool:
+    try:
+        parts = urlsplit(address)
+    except ValueError:
+        return False
+    return parts.scheme in ("http", "https") and bool(parts.netloc)
 
 
 def boolean(value: Any, name: str) -> bool:

@@ -35,6 +35,19 @@ CREATE TABLE IF NOT EXISTS reply (
 CREATE TABLE IF NOT EXISTS job (due INTEGER NOT NULL, action TEXT NOT NULL, id TEXT NOT NULL);
 CREATE INDEX IF NOT EXISTS job_due ON job (due);
 CREATE TABLE IF NOT EXISTS setting (name TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS delivery (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    event TEXT NOT NULL,
+    endpoint TEXT NOT NULL,
+    due REAL NOT NULL,
+    place INTEGER,
+    state TEXT NOT NULL DEFAULT 'waiting',
+    attempts INTEGER NOT NULL DEFAULT 0,
+    held INTEGER NOT NULL DEFAULT 0,
+    succeeded INTEGER NOT NULL DEFAULT 0,
+    UNIQUE (event, endpoint)
+);
+CREATE INDEX IF NOT EXISTS delivery_due ON delivery (state, due);
 """
 
 
@@ -79,9 +92,9 @@ class Store:
             self._db.execute("COMMIT")
 
     def clear(self) -> None:
-        """Forget all objects, stored replies and jobs."""
+        """Forget all objects, stored replies, jobs and deliveries."""
         with self.transaction():
-            for table in ("object", "reply", "job", "setting"):
+            for table in ("object", "reply", "job", "setting", "delivery"):
                 self._db.execute(f"DELETE FROM {table}")  # noqa: S608
 
     # Objects
@@ -157,6 +170,11 @@ class Store:
         for row_id, _, _ in rows:
             self.execute("DELETE FROM job WHERE rowid = ?", (row_id,))
         return [(action, object_id) for _, action, object_id in rows]
+
+    def next_due(self) -> int | None:
+        """Give when the next action is to be done."""
+        moment: int | None = self.execute("SELECT MIN(due) FROM job")[0][0]
+        return moment
 
     def keep_setting(self, name: str, value: Any) -> None:
         """Keep a value over restarts."""

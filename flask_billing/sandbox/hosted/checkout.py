@@ -35,6 +35,8 @@ def pay(call: Call, session: Obj, values: Mapping[str, str]) -> Obj:
     Raises `Refused` for what the person can put right. After a decline the session stays open.
     """
     customer = customer_of(call, session)
+    if customer is not None and customer.get("deleted"):
+        raise Refused({"session": "The customer of this session was deleted."})
     filled = form.read(session, customer, values, call.now)
     if filled.card is None or filled.errors:
         raise Refused(filled.errors)

@@ -10,6 +10,7 @@ from . import (
     payment_methods,
     setup_intents,
     tax_ids,
+    webhook_endpoints,
 )
 
 __all__ = [
@@ -22,4 +23,5 @@ __all__ = [
     "payment_methods",
     "setup_intents",
     "tax_ids",
+    "webhook_endpoints",
 ]

@@ -171,10 +171,10 @@ def update(call: Call, customer: str) -> Obj:
 @route("DELETE", "/v1/customers/{customer}")
 def delete(call: Call, customer: str) -> Obj:
     """Delete a customer for good; its payment methods can no longer be used."""
-    found = call.get("customer", customer)
+    call.get("customer", customer)
     for method in call.store.find(call.scope, "payment_method", {"customer": customer}):
         payment_methods.detach_from(call, method)
-    call.emit("customer.deleted", found)
+    call.emit("customer.deleted", call.get("customer", customer))
     gone = {"id": customer, "object": "customer", "deleted": True}
     call.store.update(gone)
     return gone

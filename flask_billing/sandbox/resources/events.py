@@ -2,7 +2,7 @@
 
 from flask_billing.sandbox.engine import params
 from flask_billing.sandbox.engine.call import Call
-from flask_billing.sandbox.engine.errors import Problem
+from flask_billing.sandbox.engine.errors import Problem, missing_object
 from flask_billing.sandbox.engine.routes import route
 from flask_billing.sandbox.engine.store import Obj
 
@@ -43,5 +43,8 @@ def _types(call: Call) -> list[str]:
 
 @route("GET", "/v1/events/{event}")
 def retrieve(call: Call, event: str) -> Obj:
-    """Give an event."""
-    return call.get("event", event)
+    """Give an event of the last thirty days."""
+    found = call.get("event", event)
+    if found["created"] <= call.now - KEPT_FOR:
+        raise missing_object("event", event)
+    return found

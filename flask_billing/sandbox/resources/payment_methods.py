@@ -5,6 +5,7 @@ from typing import Any
 from flask_billing.sandbox.cards import CARDS, DECLINES, TOKENS, Card
 from flask_billing.sandbox.engine import params
 from flask_billing.sandbox.engine.call import Call
+from flask_billing.sandbox.engine.engine import Engine
 from flask_billing.sandbox.engine.errors import Problem
 from flask_billing.sandbox.engine.expand import expandable
 from flask_billing.sandbox.engine.routes import route
@@ -144,6 +145,39 @@ def detach_from(call: Call, payment_method: Obj) -> Obj:
         settings = {**settings, "default_payment_method": None}
         call.change(customer, "customer.updated", invoice_settings=settings)
     return payment_method
+
+
+def update_automatically(
+    engine: Engine,
+    payment_method: str,
+    *,
+    exp_month: int | None = None,
+    exp_year: int | None = None,
+    number: str | None = None,
+) -> None:
+    """Write what a card network tells of a renewed card; `number` is that of another test card.
+
+    Raises `LookupError` for a payment method that is not attached to a customer.
+    """
+    located = engine.store.locate(payment_method)
+    if located is None or not located[1].get("customer"):
+        raise LookupError(f"No payment method {payment_method} is attached to a customer.")
+    with engine.step(located[0], "") as call:
+        found = call.get("payment_method", payment_method)
+        card = CARDS[number or found["_number"]]
+        renewed = {
+            "brand": card.brand,
+            "exp_month": exp_month or found["card"]["exp_month"],
+            "exp_year": exp_year or found["card"]["exp_year"],
+            "fingerprint": card.fingerprint(call.scope.account),
+            "last4": card.last4,
+        }
+        call.change(
+            found,
+            "payment_method.automatically_updated",
+            card={**found["card"], **renewed},
+            _number=card.number,
+        )
 
 
 def page(call: Call, customer: str | None) -> Obj:

@@ -99,7 +99,8 @@ def add(call: Call, customer: str, type: str, value: str, *, param: str = "value
     at_first = copy.deepcopy(tax_id)
     outcome = _outcome(value)
     if verified and outcome != "pending":
-        call.change(tax_id, "customer.tax_id.updated", verification=_verification(outcome))
+        verified_as = _verification(outcome)
+        call.automatic().change(tax_id, "customer.tax_id.updated", verification=verified_as)
     return at_first
 
 
