@@ -7,6 +7,8 @@ SHELL := /bin/bash
 PYTHON ?= python3
 # The minor release of SQLAlchemy that is worked with; each has an environment of its own.
 SQLALCHEMY ?= 2.1
+# How many processes the tests share the work among.
+WORKERS ?= 3
 # Arguments for the program behind a target: make test ARGS="-k guard"
 ARGS ?=
 
@@ -14,7 +16,7 @@ VENV := $(if $(filter 2.1,$(SQLALCHEMY)),.venv,.venv-sqlalchemy$(SQLALCHEMY))
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip -qq --disable-pip-version-check
 PIP_INSTALL := $(PIP) install --constraint $(VENV)/constraints.txt
-TYPED := $(wildcard flask_billing example_app tests/typing tools)
+TYPED := $(wildcard flask_billing example_app benchmarks tests/typing tools)
 
 .PHONY: help
 help: ## Show this list
@@ -26,7 +28,7 @@ demo: $(VENV)/.installed ## Run the example app beside a local Stripe; needs no 
 
 .PHONY: test
 test: $(VENV)/.developed ## Run the tests on every database that answers; says what did not run
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses $(WORKERS) $(ARGS)
 
 .PHONY: coverage
 coverage: $(VENV)/.developed ## Run the tests and show the lines that none of them reaches

@@ -66,4 +66,8 @@ def _register_views(app: Flask) -> None:
 
     @app.context_processor
     def add_session() -> dict[str, Any]:
-        return {"current_user": auth.current_user, "sign_out_form": ConfirmForm}
+        return {
+            "current_user": auth.current_user,
+            "current_membership": tenancy.current_membership,
+            "sign_out_form": ConfirmForm,
+        }

@@ -111,10 +111,8 @@ class MemberForm(FlaskForm):
     email = email_field("E-mail address of the person", autocomplete="off")
     role = SelectField(
         "Role",
-        choices=[
-            SelectChoice("member", "Member: creates resources, sees billing"),
-            SelectChoice("owner", "Owner: also manages members and billing"),
-        ],
+        choices=[SelectChoice("member", "Member"), SelectChoice("owner", "Owner")],
+        description="Members create resources. Owners also manage members and billing.",
     )
 
 

@@ -43,15 +43,30 @@ def require_owner(project_id: int) -> Membership:
     return membership
 
 
+def current_membership() -> Membership | None:
+    """Return the place in the project of this page for the layout, also where no view looked it up.
+
+    That is so on the billing pages while billing is off.
+    """
+    project_id = _id_from(str((request.view_args or {}).get("project_id")))
+    if "membership" not in g and project_id is not None:
+        find_membership(project_id)
+    membership: Membership | None = g.get("membership")
+    return membership
+
+
 @billing.project_loader
 def load_project(project_id: str) -> Project | None:
     """Give the billing pages the project that the person asks for, if they may see it."""
     if current_user() is None:
         abort(redirect(url_for("auth.sign_in", next=request.path)))
-    if not project_id.isdecimal() or int(project_id) > LARGEST_ID:
-        return None
-    membership = find_membership(int(project_id))
+    known_id = _id_from(project_id)
+    membership = find_membership(known_id) if known_id is not None else None
     return membership.project if membership else None
+
+
+def _id_from(text: str) -> int | None:
+    return int(text) if text.isdecimal() and int(text) <= LARGEST_ID else None
 
 
 @billing.can_manage

@@ -12,7 +12,7 @@ from sqlalchemy import insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from flask_billing import clock, projects
-from flask_billing.errors import GatewayError, GatewayUnavailable
+from flask_billing.errors import GatewayError
 from flask_billing.gateways import PaymentMethodDetails
 from flask_billing.models import BillingInfo, GatewayAccount, PaymentMethod, SyncStamp
 from flask_billing.ordering import arrange, present
@@ -45,7 +45,7 @@ def account_id() -> str | None:
     """Return the account that the key belongs to, asked once for each key; commits the session.
 
     :returns: `None` where the key has no right to know (a restricted one).
-    :raises GatewayUnavailable: The processor did not answer.
+    :raises GatewayError: The processor did not answer, or not to this key.
     """
     state = current()
     known = state.db.session.get(GatewayAccount, state.settings.key_digest)
@@ -56,10 +56,10 @@ def account_id() -> str | None:
 def _learn_account(state: State) -> str | None:
     try:
         found = state.gateway.account_id()
-    except GatewayUnavailable:
+    except GatewayError as error:
+        if error.code == "permission_denied":
+            return None
         raise
-    except GatewayError:
-        return None
     digest = state.settings.key_digest
     try:
         state.db.session.add(GatewayAccount(key_digest=digest, account_id=found))

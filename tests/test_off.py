@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Iterator
-from uuid import uuid4
 
 import pytest
 from flask import Flask, render_template_string
@@ -21,9 +20,9 @@ PAGES = [
     ("GET", "/return?session_id=cs_test_1"),
     ("GET", "/details"),
     ("POST", "/details"),
-    ("GET", f"/payment-methods/{uuid4()}/remove"),
-    ("POST", f"/payment-methods/{uuid4()}/remove"),
-    ("POST", f"/payment-methods/{uuid4()}/move"),
+    ("GET", "/payment-methods/0197f000-0000-7000-8000-000000000001/remove"),
+    ("POST", "/payment-methods/0197f000-0000-7000-8000-000000000001/remove"),
+    ("POST", "/payment-methods/0197f000-0000-7000-8000-000000000001/move"),
 ]
 
 

@@ -14,10 +14,17 @@ from sqlalchemy import ColumnElement, Connection, func, inspect, or_, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Mapper
 
-from flask_billing import clock, guard, projects, sync
+from flask_billing import clock, guard, projects
 from flask_billing.cli import history
 from flask_billing.errors import GatewayError, GatewayUnavailable
-from flask_billing.models import MODELS, BillingInfo, PaymentHold, PaymentMethod, SetupSession
+from flask_billing.models import (
+    MODELS,
+    BillingInfo,
+    GatewayAccount,
+    PaymentHold,
+    PaymentMethod,
+    SetupSession,
+)
 from flask_billing.state import Hooks, State, current
 
 __all__ = ["check"]
@@ -42,7 +49,8 @@ def check() -> None:
     """Look whether all is in place.
 
     Prints a line for each thing, marked ok, hint or problem, and ends with status 1 where there is
-    a problem. It reads the database and makes one call to Stripe; it changes nothing.
+    a problem. It reads the database and makes one call to Stripe; all that it writes is which
+    account the key belongs to.
     """
     state = current()
     if not state.settings.enabled:
@@ -63,9 +71,9 @@ def findings(state: State) -> Iterator[Finding]:
     yield from of_models()
     account = None
     try:
-        account = sync.account_id() or "(the key has no right to know)"
+        account = state.gateway.account_id()
     except GatewayError as error:
-        yield of_refused_key(error)
+        yield of_refused_key(state, error)
     else:
         yield Finding("ok", f"The key works at Stripe, for the account {account}.")
     try:
@@ -138,10 +146,16 @@ def refers_to(mapper: Mapper[Any], column: str) -> bool:
     return any(key.target_fullname == column for key in keys)
 
 
-def of_refused_key(error: GatewayError) -> Finding:
+def of_refused_key(state: State, error: GatewayError) -> Finding:
     """Say why the key could not be tried, or does not work."""
     if isinstance(error, GatewayUnavailable):
         return Finding("problem", f"Stripe could not be asked about the key: {error}")
+    if (state.settings.secret_key or "").startswith("rk_"):
+        return Finding(
+            "hint",
+            "Stripe does not tell this restricted key its account. Where the key lacks nothing but "
+            "that right, all is well, and rows are told apart by test and live only.",
+        )
     return Finding("problem", f"The key does not work at Stripe: {error}")
 
 
@@ -155,8 +169,17 @@ def of_database(state: State, connection: Connection, account: str | None) -> It
         yield Finding("ok", "The billing tables are there.")
     yield of_history(connection)
     if not absent:
+        if account is not None:
+            remember(state, account)
         yield of_other_accounts(state, connection, account)
         yield from of_waiting(state, connection)
+
+
+def remember(state: State, account: str) -> None:
+    """Write down whose key this is, so that guard and pages tell its rows from others at once."""
+    session = state.db.session
+    session.merge(GatewayAccount(key_digest=state.settings.key_digest, account_id=account))
+    session.commit()
 
 
 def absent_from(connection: Connection) -> list[str]:

@@ -22,16 +22,33 @@ __all__ = ["sandbox"]
     metavar="FILE",
     help="The SQLite file that keeps what is saved; without it, the end forgets all.",
 )
-def sandbox(host: str, port: int, database: str | None) -> None:
+@click.option(
+    "--webhook-url", metavar="URL", help="An endpoint on this machine that is sent every event."
+)
+@click.option(
+    "--webhook-secret",
+    metavar="SECRET",
+    default="whsec_sandbox",
+    show_default=True,
+    help="What those events are signed with.",
+)
+def sandbox(
+    host: str, port: int, database: str | None, webhook_url: str | None, webhook_secret: str
+) -> None:
     """Run a local Stripe to develop against.
 
-    It needs no account and no network, and prints the two settings that make your app use it.
+    It needs no account and no network, and prints the settings that make your app use it.
     Stripe's published test cards work on its payment page. Ctrl-C stops it.
     """
     from flask_billing.sandbox import serve
 
+    webhook = (webhook_url, webhook_secret) if webhook_url else None
+
+    def ready(address: str) -> None:
+        tell(address, webhook_secret if webhook else None)
+
     try:
-        serve(host, port, database, ready=tell)
+        serve(host, port, database, ready=ready, webhook=webhook)
     except ValueError as error:
         raise click.ClickException(str(error)) from None
     except OSError as error:
@@ -41,11 +58,13 @@ def sandbox(host: str, port: int, database: str | None) -> None:
     click.echo("Stopped.")
 
 
-def tell(address: str) -> None:
-    """Print what to set so that an app uses the sandbox at `address`."""
+def tell(address: str, webhook_secret: str | None) -> None:
+    """Print what to set so that an app uses the sandbox at `address` and trusts its events."""
     from flask_billing.sandbox import DEFAULT_SECRET_KEY
 
     click.echo("A local Stripe is at work. Set these in your app, and it asks nobody else:\n")
     click.echo(f"  STRIPE_API_BASE={address}")
-    click.echo(f"  STRIPE_SECRET_KEY={DEFAULT_SECRET_KEY}\n")
-    click.echo("A card that works: 4242 4242 4242 4242. Ctrl-C stops.")
+    click.echo(f"  STRIPE_SECRET_KEY={DEFAULT_SECRET_KEY}")
+    if webhook_secret is not None:
+        click.echo(f"  STRIPE_WEBHOOK_SECRET={webhook_secret}")
+    click.echo("\nA card that works: 4242 4242 4242 4242. Ctrl-C stops.")

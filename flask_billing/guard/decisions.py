@@ -74,6 +74,7 @@ def decide(project: Any, model: type[Any] | None = None, count: int = 1) -> Deci
 
 
 def enforce(
+    state: State,
     connection: Connection,
     keys: Mapping[str, Any],
     demands: Mapping[str, list[Demand]],
@@ -91,8 +92,7 @@ def enforce(
     :raises RuntimeError: The connection commits each statement, so that no lock would hold.
     """
     _refuse_autocommit(connection)
-    state = current()
-    known = standings(connection, keys, state.settings)
+    known = standings(connection, keys, state)
     free: dict[type[Any], dict[str, int]] = defaultdict(dict)
     for text, key in keys.items():
         standing = known.get(text)
@@ -233,7 +233,7 @@ def _mend(connection: Connection, state: State, text: str, key: Any) -> Standing
     if link is None:
         return None
     projects.ensure_row(connection, text, link[0])
-    return standings(connection, {text: key}, state.settings).get(text)
+    return standings(connection, {text: key}, state).get(text)
 
 
 def _ask_rules(

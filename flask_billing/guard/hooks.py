@@ -16,10 +16,10 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from sqlalchemy import Compiled, Connection, Insert, Update, event, inspect
+from sqlalchemy import Compiled, Connection, Insert, Update, event
 from sqlalchemy.engine import Engine
 from sqlalchemy.orm import InstanceState, Mapper, PassiveFlag, Session
-from sqlalchemy.orm.attributes import get_history
+from sqlalchemy.orm.attributes import get_history, instance_state
 
 from flask_billing import projects
 from flask_billing.errors import PaymentMethodRequired
@@ -29,8 +29,7 @@ from flask_billing.guard.resources import (
     Guarded,
     TableName,
     guarded_table,
-    is_marked,
-    models,
+    is_judged,
     placement,
     words_for,
 )
@@ -51,7 +50,8 @@ class _Granted:
 
     def take(self, table: TableName, key: Any, count: int) -> int:
         """Count off `count` rows and return how many of them were not granted."""
-        self._name_newborn()
+        if self.unborn:
+            self._name_newborn()
         taken = min(count, self.rows[table, key])
         self.rows[table, key] -= taken
         return count - taken
@@ -82,67 +82,74 @@ def _forget(session: Session, *_: Any) -> None:
 
 
 def _before_flush(session: Session, *_: Any) -> None:
-    if not models():
+    rows = list(_rows_with_projects(session))
+    if not rows:
+        return
+    state = current()
+    if not state.settings.enabled:
         return
     granted = _Granted()
     wanted: Wanted = defaultdict(Counter)
     unborn: Wanted = defaultdict(Counter)
     newborn = _Newborn(session)
-    for row, guarded, project in _rows_with_projects(session):
-        if not current().settings.enabled:
-            return
+    for (model, guarded, project), count in Counter(rows).items():
         key, project_state = newborn.identify(project)
-        judged = is_marked(row.mapper) and not row.class_.billing_free
+        judged = count if is_judged(model) else 0
         if project_state is not None:
-            granted.unborn.append((project_state, guarded.name))
-            unborn[project_state][row.class_] += judged
+            granted.unborn += [(project_state, guarded.name)] * count
+            unborn[project_state][model] += judged
         else:
-            granted.rows[guarded.name, key] += 1
-            wanted[key][row.class_] += judged
+            granted.rows[guarded.name, key] += count
+            wanted[key][model] += judged
     _judge_unborn(session, unborn)
     demands = _demands(wanted)
     if demands:
         load = partial(session.get, projects.model())
         keys = {str(key): key for key in wanted if str(key) in demands}
-        enforce(projects.connection(session), keys, demands, load, relinked=_relinked(session))
+        connection = projects.connection(session)
+        enforce(state, connection, keys, demands, load, relinked=_relinked(session))
     _granted.set(granted)
 
 
-def _rows_with_projects(
-    session: Session,
-) -> Iterator[tuple[InstanceState[Any], Guarded, Any]]:
-    """Yield each row to create or move, with its project or the project's key.
+def _rows_with_projects(session: Session) -> Iterator[tuple[type[Any], Guarded, Any]]:
+    """Yield the model of each row to create or move, with its project's state or key.
 
     Rows whose project only becomes known while flushing are left to the other hook.
     """
     for find_project, rows in ((_project_of_new, session.new), (_project_moved_to, session.dirty)):
         for row in rows:
-            state: InstanceState[Any] = inspect(row)
-            guarded = placement(state.mapper)
-            if guarded is None or guarded.free:
-                continue
-            project = find_project(state, guarded)
-            if project is not None:
-                yield state, guarded, project
+            guarded = placement(type(row))
+            if guarded is not None:
+                project = find_project(instance_state(row), guarded)
+                if project is not None:
+                    yield type(row), guarded, _normal(project)
 
 
 def _project_of_new(row: InstanceState[Any], guarded: Guarded) -> Any:
-    project = row.dict.get(guarded.project_attribute) if guarded.project_attribute else None
-    return project if project is not None else row.dict.get("project_id")
+    project = row.dict.get(guarded.project_attribute)
+    return row.dict.get("project_id") if project is None else instance_state(project)
 
 
 def _project_moved_to(row: InstanceState[Any], guarded: Guarded) -> Any:
-    for attribute in (guarded.project_attribute, "project_id"):
-        if attribute is not None and attribute in row.mapper.attrs:
-            added = _added(row.obj(), attribute)
-            if added and added[0] is not None:
-                return added[0]
-    return None
+    project = _moved_by(row, guarded.project_attribute)
+    return _moved_by(row, "project_id") if project is None else instance_state(project)
 
 
-def _added(row: Any, attribute: str) -> Sequence[Any]:
-    found: Any = get_history(row, attribute, passive=PassiveFlag.PASSIVE_NO_INITIALIZE).added
-    return found or ()
+def _normal(project: Any) -> Any:
+    """Return a project's state as it is, and a key as the database will read it."""
+    if isinstance(project, InstanceState):
+        return project
+    try:
+        return projects.normal_key(project)
+    except (TypeError, ValueError):
+        raise PaymentMethodRequired(project_key=str(project)[:255]) from None
+
+
+def _moved_by(row: InstanceState[Any], attribute: str) -> Any:
+    if attribute not in row.mapper.attrs:
+        return None
+    added: Any = get_history(row.obj(), attribute, PassiveFlag.PASSIVE_NO_INITIALIZE).added
+    return added[0] if added else None
 
 
 class _Newborn:
@@ -153,20 +160,15 @@ class _Newborn:
         self._by_key: dict[Any, InstanceState[Any]] | None = None
 
     def identify(self, project: Any) -> tuple[Any, InstanceState[Any] | None]:
-        """Return a project's key, and its state where it is not in the database yet."""
-        if isinstance(project, projects.model()):
-            state: InstanceState[Any] = inspect(project)
-            return (state.identity[0], None) if state.identity else (None, state)
-        try:
-            key = projects.normal_key(project)
-        except (TypeError, ValueError):
-            raise PaymentMethodRequired(project_key=str(project)[:255]) from None
-        return key, self._found().get(key)
+        """Return the key for a project's state or key, and its state where it is not born yet."""
+        if isinstance(project, InstanceState):
+            return (project.identity[0], None) if project.identity else (None, project)
+        return project, self._found().get(project)
 
     def _found(self) -> dict[Any, InstanceState[Any]]:
         if self._by_key is None:
             model, attribute = projects.model(), projects.key_attribute()
-            states = [inspect(row) for row in self._session.new if isinstance(row, model)]
+            states = [instance_state(row) for row in self._session.new if isinstance(row, model)]
             self._by_key = {state.dict.get(attribute): state for state in states}
         return self._by_key
 
@@ -182,7 +184,7 @@ def _relinked(session: Session) -> dict[str, Any]:
         for row in session.dirty
         if isinstance(row, model)
         and any(
-            get_history(row, attribute, passive=PassiveFlag.PASSIVE_NO_INITIALIZE).has_changes()
+            get_history(row, attribute, PassiveFlag.PASSIVE_NO_INITIALIZE).has_changes()
             for attribute in ("billing_info", "billing_info_id")
         )
     }
@@ -214,6 +216,8 @@ def _before_execute(
         statement = statement.statement
     if not isinstance(statement, Insert | Update):
         return
+    if _is_granted(statement, multiparams, params):
+        return
     subject = statement._propagate_attrs.get("plugin_subject")
     mapper: Mapper[Any] | None = getattr(subject, "mapper", None)
     tables = [statement.table] if isinstance(statement, Insert) else tables_written(statement)
@@ -228,8 +232,25 @@ def _is_watched(guarded: Guarded, mapper: Mapper[Any] | None) -> bool:
     """Return whether new rows of a table are judged, made by a statement for `mapper`, if any."""
     if guarded.free:
         return False
-    if mapper is not None and placement(mapper) is guarded:
-        return is_marked(mapper) and not mapper.class_.billing_free
+    if mapper is not None and placement(mapper.class_) is guarded:
+        return is_judged(mapper.class_)
+    return True
+
+
+def _is_granted(
+    statement: Insert | Update, multiparams: Sequence[Mapping[str, Any]], params: Mapping[str, Any]
+) -> bool:
+    """Count off what a flush inserts in the plainest way: one row that it was granted."""
+    granted = _granted.get()
+    if granted is None or multiparams or not isinstance(statement, Insert) or statement.select:
+        return False
+    guarded = guarded_table(statement.table)
+    if guarded is None or statement._values or statement._multi_values:
+        return False
+    place = guarded.name, params.get(guarded.project_column.key)
+    if statement._post_values_clause is not None or not granted.rows.get(place):
+        return False
+    granted.rows[place] -= 1
     return True
 
 
@@ -246,13 +267,14 @@ def _judge_written(
         return
     if UNKNOWN in rest:
         _refuse_unknown(guarded)
-    told = mapper is not None and is_marked(mapper)
+    told = mapper is not None and is_judged(mapper.class_)
     model = mapper.class_ if mapper is not None and told else guarded.model
     # Without knowing the model, no free quantity of one of them can be meant.
     countable = is_countable(statement) and (told or not guarded.shared)
     demands = {str(key): [Demand(model, n if countable else None)] for key, n in rest.items()}
     connection = _connection_for(connection)
-    enforce(connection, {str(key): key for key in rest}, demands, _loader(connection))
+    keys = {str(key): key for key in rest}
+    enforce(current(), connection, keys, demands, _loader(connection))
 
 
 def _refuse_unknown(guarded: Guarded) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Column, Select
-from sqlalchemy.orm import Mapper, RelationshipProperty
+from sqlalchemy.orm import Mapper, RelationshipProperty, class_mapper
 
 from flask_billing import projects
 
@@ -15,7 +15,7 @@ __all__ = [
     "TableName",
     "adopt",
     "guarded_table",
-    "is_marked",
+    "is_judged",
     "models",
     "of_model",
     "placement",
@@ -27,10 +27,10 @@ TableName = tuple[str | None, str]
 
 _mappers: list[Mapper[Any]] = []
 _tables: dict[TableName, Guarded] = {}
-_placements: dict[Mapper[Any], Guarded | None] = {}
+_placements: dict[type[Any], Guarded | None] = {}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Guarded:
     """A table whose new rows need a project that can pay."""
 
@@ -38,8 +38,8 @@ class Guarded:
     #: Whose rows it holds; only the first, where several marked models share the table.
     model: type[Any]
     project_column: Column[Any]
-    #: The attribute that holds the project, if there is one beside `project_id`.
-    project_attribute: str | None
+    #: The attribute that holds the project; empty where there is none beside `project_id`.
+    project_attribute: str
     #: Every model that is stored in the table is a free kind.
     free: bool
     #: Several models share the table, so that a statement does not tell which of them it makes.
@@ -58,9 +58,9 @@ def models() -> list[type[Any]]:
     return [mapper.class_ for mapper in _mappers]
 
 
-def is_marked(mapper: Mapper[Any]) -> bool:
-    """Return whether a mapper is one of a billable model."""
-    return mapper in _mappers
+def is_judged(model: type[Any]) -> bool:
+    """Return whether the guard has anything to say about rows of `model`."""
+    return any(mapper.class_ is model for mapper in _mappers) and not model.billing_free
 
 
 def guarded_table(table: Any) -> Guarded | None:
@@ -72,12 +72,15 @@ def guarded_table(table: Any) -> Guarded | None:
     return None if name is None else _tables.get((getattr(table, "schema", None), name))
 
 
-def placement(mapper: Mapper[Any]) -> Guarded | None:
-    """Return the guarded table that rows of `mapper` are created in, marked or not."""
-    if mapper not in _placements:
+def placement(model: type[Any]) -> Guarded | None:
+    """Return the guarded table that rows of `model` are created in; `None` where all is free."""
+    try:
+        return _placements[model]
+    except KeyError:
+        mapper: Mapper[Any] = class_mapper(model)
         found = (guarded_table(table) for table in mapper.tables)
-        _placements[mapper] = next((guarded for guarded in found if guarded is not None), None)
-    return _placements[mapper]
+        _placements[model] = next((g for g in found if g is not None and not g.free), None)
+        return _placements[model]
 
 
 def of_model(model: type[Any], query: Select[Any]) -> Select[Any]:
@@ -125,12 +128,12 @@ def _guarded(name: TableName, mapper: Mapper[Any], column: Column[Any]) -> Guard
     )
 
 
-def _project_attribute(mapper: Mapper[Any], column: Column[Any]) -> str | None:
+def _project_attribute(mapper: Mapper[Any], column: Column[Any]) -> str:
     project = projects.model()
     for relationship in mapper.relationships:
         if _leads_to(relationship, project) and column in relationship.local_columns:
             return relationship.key
-    return None
+    return ""
 
 
 def _leads_to(relationship: RelationshipProperty[Any], project: type[Any]) -> bool:

@@ -53,7 +53,10 @@ def _asks_for_json() -> bool:
 def _sentence(error: PaymentMethodRequired) -> str:
     if error.resource is None:
         return gettext("Add a payment method to go on.")
-    return gettext("Add a payment method to create: %(resource)s.", resource=error.resource)
+    return gettext(
+        "This %(resource)s needs a payment method before it can be created.",
+        resource=error.resource,
+    )
 
 
 def _problem(error: PaymentMethodRequired) -> Response:

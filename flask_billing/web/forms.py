@@ -35,6 +35,7 @@ _REASONS = {
     "unknown_location": N_("This address can't be found. Check its postal code and country."),
 }
 _REFUSED = N_("Stripe does not accept this. Check it for typing mistakes.")
+_REFUSED_AS_A_WHOLE = N_("Stripe does not accept these details. Check them for mistakes.")
 _REFUSED_TAX_ID = N_(
     "This does not look like a tax id of this kind. Check the number and the kind."
 )
@@ -176,14 +177,13 @@ class DetailsForm(FlaskForm):
     def refuse(self, reasons: dict[str, str]) -> None:
         """Show what the processor refused at the field that it belongs to.
 
-        :param reasons: Field name → reason code.
+        :param reasons: Field name → reason code; none where the processor named no field.
         """
+        if not reasons:
+            self.form_errors.append(_REFUSED_AS_A_WHOLE)
         for name, reason in reasons.items():
             usual = _REFUSED_TAX_ID if name == "tax_id" else _REFUSED
-            if name in self._fields:
-                self._fields[name].errors = [_REASONS.get(reason, usual)]
-            else:
-                self.form_errors.append(usual)
+            self._fields[name].errors = [_REASONS.get(reason, usual)]
 
 
 def values_of(customer: Customer) -> dict[str, str]:

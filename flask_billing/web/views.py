@@ -6,13 +6,24 @@ import re
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from flask import abort, flash, make_response, redirect, render_template, request, url_for
+from flask import (
+    abort,
+    current_app,
+    flash,
+    make_response,
+    redirect,
+    render_template,
+    request,
+    url_for,
+)
 
 from flask_billing import customers, payment_methods, projects
 from flask_billing.customers import DetailsRefused
 from flask_billing.errors import (
     BillingDisabled,
     GatewayError,
+    GatewayRefusal,
+    GatewayUnavailable,
     MethodNeeded,
     NotOurs,
     SessionUnfinished,
@@ -44,23 +55,26 @@ def refuse_while_disabled() -> None:
 def index(project_id: Any) -> str:
     """Show whether the project can go on, what it pays with, and who pays."""
     project = _project(project_id)
-    info = projects.visible_billing_info(project)
+    live, is_gone = _look(projects.visible_billing_info(project))
+    # Rows are read after the calls: what the processor said may just have been written into them.
     methods = projects.payment_methods_of(project)
-    # Everything from the database comes first: no transaction's rows are used after the calls.
+    shown = presenters.methods_of(presenters.rows_of(methods), live, kept=_kept(project, methods))
+    kinds = presenters.kinds_of(project)
     page = {
         "project": project,
         "project_id": project_id,
         "can_manage": _can_manage(project),
         "status": presenters.status_of(project),
-        "kinds": presenters.kinds_of(project),
+        "kinds": kinds,
+        "costly": presenters.costly_names(kinds),
+        "methods": shown,
+        "usable": sum(method.is_usable for method in shown),
+        "details": _details_of(live),
+        "is_gone": is_gone,
+        "missing": live.missing,
         "sharing": projects.sharing_count(project),
         "next": local_path(request.args.get("next")),
     }
-    rows, kept = presenters.rows_of(methods), _kept(project, methods)
-    live = customers.live_details(info)
-    page["methods"] = presenters.methods_of(rows, live.methods, kept=kept)
-    page["details"] = _details_of(live)
-    page["missing"] = live.missing
     return render_template("billing/index.html", form=ActionForm(), **page)
 
 
@@ -80,11 +94,21 @@ def add(project_id: Any) -> BaseResponse:
     except SessionUnfinished:
         flash(_still_checked(), "warning")
         return _to_index(project_id, way_back)
-    except GatewayError:
+    except GatewayUnavailable:
         flash(
             gettext(
                 "Stripe is not answering, so no payment method can be added right now. "
                 "Nothing is lost; try again in a few minutes."
+            ),
+            "error",
+        )
+        return _to_index(project_id, way_back)
+    except GatewayError as error:
+        current_app.logger.warning("No payment method can be added: %s (%s).", error, error.code)
+        flash(
+            gettext(
+                "No payment method can be added right now, and trying again will not help. The "
+                "people who run this site have to look into it."
             ),
             "error",
         )
@@ -117,16 +141,18 @@ def details(project_id: Any) -> Response | BaseResponse:
     """Show the form for who pays, and save what was typed."""
     project = _project(project_id, to_change=True)
     info = projects.visible_billing_info(project)
-    if info is None or info.removed_at is not None:
+    if info is None:
         return _details_page(project, project_id, None, state="none")
+    if info.removed_at is not None:
+        return _details_page(project, project_id, None, state="gone")
     if request.method == "POST":
         return _save_details(project, project_id, info)
     sharing = projects.sharing_count(project)
-    live = customers.live_details(info)
+    live, is_gone = _look(info)
+    if is_gone:
+        return _details_page(project, project_id, None, state="gone")
     if live.customer is None:
         return _details_page(project, project_id, None, state="missing")
-    if live.customer.deleted:
-        return _details_page(project, project_id, None, state="none")
     form = DetailsForm(live.customer)
     return _details_page(project, project_id, form, state="form", sharing=sharing)
 
@@ -201,7 +227,8 @@ def _outcome(completion: Completion) -> tuple[str, str]:
     messages = {
         "processing": _still_checked(),
         "expired": gettext(
-            "The page at Stripe has expired and nothing was saved. Add your payment method again."
+            "Nothing was saved: the page at Stripe has expired, or your bank refused. Add your "
+            "payment method again."
         ),
         "superseded": gettext(
             "The billing details of this project changed meanwhile, so this payment method is not "
@@ -245,6 +272,13 @@ def _kept(project: Any, methods: list[PaymentMethod]) -> dict[UUID, str]:
     return {usable[0].id: reason}
 
 
+def _look(info: BillingInfo | None) -> tuple[customers.LiveDetails, bool]:
+    """Return what the processor says of who pays, and whether that customer was deleted there."""
+    was_removed = info is not None and info.removed_at is not None
+    live = customers.live_details(info)
+    return live, was_removed or (live.customer is not None and live.customer.deleted)
+
+
 def _details_of(live: customers.LiveDetails) -> presenters.Details | None:
     if live.customer is None or live.customer.deleted:
         return None
@@ -260,6 +294,11 @@ def _save_details(project: Any, project_id: Any, info: BillingInfo) -> Response 
         customers.update(info, form.details(), form.tax_id_pair())
     except DetailsRefused as refusal:
         form.refuse(refusal.fields)
+        return _details_page(project, project_id, form, sharing=sharing, status=422)
+    except GatewayRefusal:
+        if _look(info)[1]:
+            return _details_page(project, project_id, None, state="gone")
+        form.refuse({})
         return _details_page(project, project_id, form, sharing=sharing, status=422)
     except GatewayError:
         return _details_page(
@@ -299,7 +338,7 @@ def _remove_page(
     sharing = projects.sharing_count(project)
     rows, kept = presenters.rows_of(methods), _kept(project, methods)
     live = customers.live_details(info)
-    shown = presenters.methods_of(rows, live.methods, kept=kept)
+    shown = presenters.methods_of(rows, live, kept=kept)
     page = render_template(
         "billing/remove.html",
         project=project,

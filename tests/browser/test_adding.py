@@ -36,6 +36,10 @@ def test_card_is_not_saved_where_the_bank_is_not_convinced(person: Person) -> No
     person.press("Fail authentication")
 
     person.sees("The card was not saved")
+    kept = {"Address": "12 Row", "Postal code": "N1 7AA", "Country": "GB", "Expiry": "12 / 40"}
+    for label, value in kept.items():
+        assert person.page.get_by_label(label, exact=True).input_value() == value
+    assert person.page.get_by_label("Card number").input_value() == ""
     inspect(person.page, "challenge-failed")
     person.open_billing()
     person.sees("There are none yet.")

@@ -68,8 +68,8 @@ def be_refused(person: Person, look: Look) -> None:
 
     assert refused.value.status == 303
     assert person.is_at(person.billing)
-    person.sees("Add a payment method to create: server.")
-    person.sees("Add a payment method to create new resources.", "There are none yet.")
+    person.sees("This server needs a payment method before it can be created.")
+    person.sees("Add a payment method to go on.", "There are none yet.")
     look(person.page, "billing-refused")
 
 

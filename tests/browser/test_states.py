@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from playwright.sync_api import expect
+from stripe import StripeClient
 
 from tests.browser.inspection import inspect
 from tests.browser.person import MASTERCARD, Person
@@ -117,6 +118,34 @@ def test_details_before_there_are_any(person: Person) -> None:
     inspect(person.page, "details-none")
 
 
+def test_customer_that_was_deleted_at_stripe(person: Person, sandbox: Sandbox) -> None:
+    person.save_card()
+    client = StripeClient(sandbox.secret_key, base_addresses={"api": sandbox.url})
+    [customer] = client.v1.customers.list().data
+    client.v1.customers.delete(customer.id)
+
+    person.open_billing()
+
+    person.sees("This project's customer was deleted at Stripe", "Add a payment method to create")
+    inspect(person.page, "billing-gone")
+    person.open(f"{person.billing}/details")
+    person.sees("This project's customer was deleted at Stripe")
+    inspect(person.page, "details-gone")
+
+
+def test_details_that_stripe_refuses_as_a_whole(person: Person, sandbox: Sandbox) -> None:
+    person.save_card()
+    person.open(f"{person.billing}/details")
+    sandbox.fail("POST /v1/customers/*", how="refuse", status=400, code="parameter_invalid")
+    person.type(Company="Engines Ltd")
+
+    person.press("Save billing details")
+
+    person.sees("Stripe does not accept these details.")
+    assert person.page.get_by_label("Company").input_value() == "Engines Ltd"
+    inspect(person.page, "details-refused-as-a-whole")
+
+
 def test_details_while_stripe_is_down(person: Person, sandbox: Sandbox) -> None:
     person.save_card()
     take_down(sandbox)
@@ -179,6 +208,7 @@ def test_page_while_billing_is_off(person: Person, harbour_without_stripe: str) 
 
     assert answer.value.status == 501
     person.sees("Billing is switched off on this site")
+    expect(person.page.get_by_role("navigation", name="Project")).to_be_visible()
     inspect(person.page, "off")
     person.open(f"{person.project}/servers/new")
     person.create_server()

@@ -81,7 +81,7 @@ class Journey:
 
     def be_refused(self) -> None:
         page = self.visitor.follow(self.visitor.get(f"{self.project}/servers/new"))
-        assert "Add a payment method to create: server." in page.text
+        assert "This server needs a payment method before it can be created." in page.text
         wanted = {"name": "web-1", "size": "small"}
         headers = {"Authorization": f"Bearer {new_token(self.visitor)}"}
         address = f"{self.visitor.url}/api{self.project}/servers"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -19,6 +20,7 @@ from flask_billing import (
 from flask_billing.cli.check import of_hooks, of_settings
 from flask_billing.cli.history import own_revisions
 from flask_billing.gateways.stripe import StripeGateway
+from flask_billing.models import GatewayAccount
 from flask_billing.sandbox import DEFAULT_ACCOUNT
 from flask_billing.settings import Settings
 from flask_billing.state import Hooks, State
@@ -134,6 +136,28 @@ def test_key_that_stripe_refuses_is_a_problem(ready: Shell, stripe_sandbox: Sand
     [problem] = problems(result.output)
     assert problem.startswith("The key does not work at Stripe")
     assert ready.app.config["STRIPE_SECRET_KEY"] not in result.output
+
+
+def test_restricted_key_that_may_not_know_its_account_is_a_hint(
+    ready: Shell, stripe_sandbox: Sandbox
+) -> None:
+    state = ready.app.extensions["billing"]
+    state.settings = replace(state.settings, secret_key="rk_test_1")
+    stripe_sandbox.fail("GET /v1/account", how="refuse", status=403, message="No right")
+
+    result = ready.billing("check")
+
+    assert result.exit_code == 0, result.output
+    assert "hint     Stripe does not tell this restricted key its account." in result.output
+
+
+def test_account_of_the_key_is_remembered(ready: Shell) -> None:
+    for _ in range(2):
+        ready.billing("check")
+
+    with ready.app.app_context():
+        [remembered] = db.session.scalars(db.select(GatewayAccount))
+    assert remembered.account_id == DEFAULT_ACCOUNT
 
 
 def test_stripe_that_does_not_answer_is_a_problem(ready: Shell, stripe_sandbox: Sandbox) -> None:

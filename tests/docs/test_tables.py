@@ -7,13 +7,16 @@ from ast import literal_eval
 from pathlib import Path
 from typing import Any
 
+from flask import Flask
 from sqlalchemy import inspect
 
 import flask_billing
 from flask_billing import Settings, signals
 from flask_billing.cli import group
 from flask_billing.models import MODELS
+from flask_billing.sandbox.control import control
 from flask_billing.sandbox.engine.faults import WAYS
+from flask_billing.sandbox.webhooks.disturbances import WAYS as DISTURBANCES
 from flask_billing.state import Hooks
 from flask_billing.web import rendering
 from tests.docs.pages import DOCS, code, rows, sections
@@ -94,6 +97,28 @@ def test_every_fault_of_the_sandbox_is_described() -> None:
     table = rows(sections("sandbox.md", level=2)["Trouble on demand"])
 
     assert [code(row[0]) for row in table] == list(WAYS)
+
+
+def test_every_disturbance_of_the_sandbox_is_described() -> None:
+    table = rows(sections("sandbox.md", level=3)["Trouble with webhooks"].split("\n## ")[0])
+
+    assert [code(row[0]) for row in table] == list(DISTURBANCES)
+
+
+def test_every_control_of_the_sandbox_is_described() -> None:
+    table = rows(sections("sandbox.md", level=2)["From another process"])
+    described = {re.sub("<.*?>", "<>", code(row[0])) for row in table}
+
+    app = Flask("controls")
+    app.register_blueprint(control)
+    controls = {
+        f"{method} {re.sub('<.*?>', '<>', rule.rule)}"
+        for rule in app.url_map.iter_rules()
+        if rule.rule.startswith("/_sandbox/")
+        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
+    }
+
+    assert described == controls
 
 
 def test_every_block_of_every_page_is_described() -> None:

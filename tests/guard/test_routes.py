@@ -1,4 +1,4 @@
-"""People are stopped before they fill in a form, and the guard's refusal is answered in two ways."""
+"""People are stopped before they fill in a form; a refusal is answered in two ways."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import pytest
 from flask import Blueprint, Flask, request
 from flask.testing import FlaskClient
 
-from tests.guard.conftest import Ids
 from tests.host import Project, Server, Zone, billing, create_app, db
 
 

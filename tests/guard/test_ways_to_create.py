@@ -73,6 +73,11 @@ WAYS: dict[str, Way] = {
 }
 
 
+def _do(way: Way, key: int) -> None:
+    _kept = way(key)
+    db.session.flush()
+
+
 def count(model: type[Any]) -> int:
     db.session.rollback()
     return len(db.session.scalars(select(model)).all())
@@ -82,8 +87,7 @@ def count(model: type[Any]) -> int:
 def test_project_without_payment_method_is_refused(app: Flask, ids: Ids, way: Way) -> None:
     with app.app_context():
         with pytest.raises(PaymentMethodRequired) as refused:
-            _kept = way(ids.poor)
-            db.session.flush()
+            _do(way, ids.poor)
 
         assert refused.value.project_key == str(ids.poor)
         assert refused.value.resource == "server"
@@ -138,6 +142,22 @@ def test_insert_with_an_sql_expression_for_the_project_is_refused(app: Flask, id
             db.session.execute(insert(Server).values(name="web-1", project_id=first))
 
 
+def _move(server: Server, key: int, by: str) -> None:
+    match by:
+        case "key":
+            server.project_id = key
+        case "project":
+            server.project = db.session.get_one(Project, key)
+        case "ORM update":
+            db.session.execute(update(Server).values(project_id=key))
+        case "Core update":
+            _core(update(Server.__table__), {"project_id": key})
+        case "bulk":
+            rows = [{"id": server.id, "project_id": key}]
+            db.session.bulk_update_mappings(Server.__mapper__, rows)
+    db.session.flush()
+
+
 @pytest.mark.parametrize("by", ["key", "project", "ORM update", "Core update", "bulk"])
 def test_resource_cannot_be_moved_to_a_project_that_cannot_pay(
     app: Flask, ids: Ids, by: str
@@ -149,20 +169,7 @@ def test_resource_cannot_be_moved_to_a_project_that_cannot_pay(
         key = server.id
 
         with pytest.raises(PaymentMethodRequired):
-            match by:
-                case "key":
-                    server.project_id = ids.poor
-                case "project":
-                    server.project = db.session.get_one(Project, ids.poor)
-                case "ORM update":
-                    db.session.execute(update(Server).values(project_id=ids.poor))
-                case "Core update":
-                    _core(update(Server.__table__), {"project_id": ids.poor})
-                case "bulk":
-                    db.session.bulk_update_mappings(
-                        Server.__mapper__, [{"id": key, "project_id": ids.poor}]
-                    )
-            db.session.flush()
+            _move(server, ids.poor, by)
 
         db.session.rollback()
         assert db.session.get_one(Server, key).project_id == ids.paying

@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+import stripe
 from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
@@ -95,6 +96,16 @@ def method_ids(app: Flask, project_id: int = OWN) -> list[Any]:
     """The ids of a project's payment methods in their order."""
     with app.app_context():
         return [method.id for method in db.session.get_one(Project, project_id).payment_methods]
+
+
+def delete_customer(app: Flask, person: Person, project_id: int = OWN) -> None:
+    """Delete a project's customer at the processor, as its staff can do."""
+    with app.app_context():
+        stripe_id = db.session.get_one(Project, project_id).billing_info.stripe_id
+    client = stripe.StripeClient(
+        person.sandbox.secret_key, base_addresses={"api": person.sandbox.url}
+    )
+    client.v1.customers.delete(stripe_id)
 
 
 def flashes(person: Person) -> list[str]:

@@ -10,7 +10,7 @@ import pytest
 from flask import Flask
 
 from flask_billing.web.forms import DetailsForm
-from tests.web.conftest import OWN, Person, flashes
+from tests.web.conftest import OWN, Person, delete_customer, flashes
 
 HOME = f"/projects/{OWN}/billing"
 TYPED = {
@@ -200,6 +200,27 @@ def test_refusal_of_the_processor_stands_at_the_field_it_belongs_to(
     assert page.status_code == 422
     assert errors(page) == [field]
     assert shown(page) == TYPED
+
+
+def test_refusal_that_belongs_to_no_field_is_told_for_the_whole_form(payer: Person) -> None:
+    payer.sandbox.fail("POST /v1/customers/*", how="refuse", status=400, code="parameter_invalid")
+
+    page = payer.send("/details", TYPED)
+
+    assert page.status_code == 422
+    assert "Stripe does not accept these details." in page.text
+    assert "not answering" not in page.text
+    assert shown(page) == TYPED
+
+
+def test_customer_that_was_deleted_is_told_instead_of_the_form(app: Flask, payer: Person) -> None:
+    delete_customer(app, payer)
+
+    pages = [payer.send("/details", TYPED), payer.page("/details")]
+
+    for page in pages:
+        assert "customer was deleted at Stripe" in page.text
+        assert 'name="email"' not in page.text
 
 
 def test_processor_that_is_down_keeps_what_was_typed(payer: Person) -> None:

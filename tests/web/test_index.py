@@ -12,7 +12,7 @@ from sqlalchemy import event, update
 
 from flask_billing import PaymentMethod
 from tests.host import Project, billing, db
-from tests.web.conftest import OTHER, OWN, Person, add_server, method_ids
+from tests.web.conftest import OTHER, OWN, Person, add_server, delete_customer, method_ids
 
 
 def text_of(page: Any) -> str:
@@ -29,7 +29,7 @@ def test_empty_page_explains_what_will_be_there(person: Person) -> None:
 
     text = text_of(page)
     assert "Add a payment method to create new resources." in text
-    assert "It is needed for: server, database, seat." in text
+    assert "It is needed for every new server or database." in text
     assert "There are none yet." in text
     assert "You are asked for a name and an address" in text
     assert primary_buttons(page) == 1
@@ -55,9 +55,9 @@ def test_page_shows_methods_details_and_counts(app: Flask, person: Person) -> No
     assert text.count("tried first") == 1
     assert "Ada Lovelace 12 Analytical Row London N1 7AA United Kingdom" in text
     assert "ada@example.com" in text
-    assert "Server 1" in text
-    assert "Zone free 0" in text
-    assert "Seat the first 2 are free 0" in text
+    assert "Server: 1" in text
+    assert "Zone (free) : 0" in text
+    assert "Seat (the first 2 are free) : 0" in text
     assert primary_buttons(page) == 1
 
 
@@ -65,7 +65,7 @@ def test_counts_are_those_of_this_project(app: Flask, person: Person, stranger: 
     stranger.save_card()
     add_server(app, OTHER)
 
-    assert "Server 0" in text_of(person.page())
+    assert "Server: 0" in text_of(person.page())
 
 
 def test_names_from_the_processor_are_escaped(person: Person) -> None:
@@ -114,6 +114,71 @@ def test_method_that_cannot_be_charged_says_why(
     assert "tried first" not in text
     assert "Add another payment method to create new resources." in text
     assert primary_buttons(page) == 1
+
+
+ORDER = "They are tried in this order until one pays."
+ONE_OF_THEM = "Only one of them can be charged."
+ONE = "This is what is charged."
+
+
+@pytest.mark.parametrize(
+    ("saved", "refused", "words"),
+    [(1, 0, ONE), (2, 0, ORDER), (2, 1, ONE_OF_THEM), (3, 1, ORDER), (1, 1, None), (2, 2, None)],
+)
+def test_words_above_the_methods_speak_of_those_that_can_be_charged(
+    app: Flask, person: Person, saved: int, refused: int, words: str | None
+) -> None:
+    for card in ("4242424242424242", "5555555555554444", "378282246310005")[:saved]:
+        person.save_card(card)
+    with app.app_context():
+        ids = [method.id for method in db.session.get_one(Project, OWN).payment_methods]
+        which = PaymentMethod.id.in_(ids[:refused])
+        db.session.execute(update(PaymentMethod).where(which).values(refusal="declined"))
+        db.session.commit()
+
+    text = text_of(person.page())
+
+    assert [found for found in (ORDER, ONE_OF_THEM, ONE) if found in text] == [words] * bool(words)
+
+
+def test_card_that_ran_out_is_no_longer_said_to_be_charged(person: Person) -> None:
+    person.save_card(exp="03/40")
+    person.save_card("5555555555554444", exp="11/45")
+
+    with time_machine.travel("2040-04-01T00:00:00+00:00", tick=False):
+        text = text_of(person.page())
+
+    assert ONE_OF_THEM in text
+    assert text.index("Mastercard") < text.index("tried first")
+
+
+def test_customer_that_was_deleted_is_told_at_once_and_from_then_on(
+    app: Flask, person: Person
+) -> None:
+    person.save_card()
+    delete_customer(app, person)
+
+    pages = [text_of(person.page()).replace("&#39;", "'") for _ in range(2)]
+
+    for text in pages:
+        assert "This project's customer was deleted at Stripe" in text
+        assert "Adding a payment method starts anew." in text
+        assert "Add a payment method to create new resources." in text
+        assert "Visa" not in text
+        assert "Stripe is not answering" not in text
+
+
+def test_card_saved_after_the_customer_was_deleted_starts_anew(app: Flask, person: Person) -> None:
+    person.save_card()
+    delete_customer(app, person)
+    person.page()
+
+    person.save_card("5555555555554444")
+
+    text = text_of(person.page())
+    assert "Mastercard ending in 4444" in text
+    assert "Everything is set" in text
+    assert "was deleted at Stripe" not in text
 
 
 def test_expiry_is_told_in_time(person: Person) -> None:
@@ -184,6 +249,14 @@ def test_rule_of_the_host_is_named_as_the_reason(
     assert primary_buttons(page) == 1
 
 
+def test_person_who_was_just_refused_is_not_told_the_same_twice(person: Person) -> None:
+    text = text_of(person.page(query_string={"next": "/servers/new"}))
+
+    assert "Add a payment method to go on." in text
+    assert "to create new resources" not in text
+    assert "It is needed for" not in text
+
+
 def test_way_back_becomes_the_one_button_once_the_project_can_go_on(person: Person) -> None:
     person.save_card()
 
@@ -215,7 +288,7 @@ class TestWhileTheProcessorIsSlow:
         assert "Its details can't be shown right now." in text
         assert "Your billing details can't be shown right now." in text
         assert "Everything is set" in text
-        assert "Server 1" in text
+        assert "Server: 1" in text
 
     def test_details_say_so_and_show_no_form(self, person: Person) -> None:
         person.save_card()
@@ -240,14 +313,22 @@ class TestWhileTheProcessorIsSlow:
         assert "<form" in page.text
 
 
-def test_method_that_the_processor_forgot_is_said_to_be_gone(app: Flask, person: Person) -> None:
+def test_method_that_the_processor_forgot_is_gone_as_soon_as_that_is_sure(
+    app: Flask, person: Person
+) -> None:
     person.save_card()
     with app.app_context():
         method = db.session.scalars(db.select(PaymentMethod)).one()
         method.stripe_id = "pm_gone"
         db.session.commit()
+    person.sandbox.fail("GET /v1/payment_methods/*", how="rate_limit")
 
-    assert "Stripe does not know it any more." in text_of(person.page())
+    unsure, sure = (text_of(person.page()) for _ in range(2))
+
+    assert "Stripe does not know it any more." in unsure
+    assert ONE not in unsure
+    assert "There are none yet." in sure
+    assert "Add a payment method to create new resources." in sure
 
 
 def test_number_of_statements_does_not_grow_with_the_methods(app: Flask, person: Person) -> None:

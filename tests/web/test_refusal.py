@@ -42,7 +42,7 @@ def test_person_is_sent_to_the_billing_page_with_a_way_back(person: Person) -> N
     assert response.status_code == 303
     assert parts.path == "/projects/1/billing"
     assert parse_qs(parts.query) == {"next": [FORM]}
-    assert flashes(person) == ["Add a payment method to create: server."]
+    assert flashes(person) == ["This server needs a payment method before it can be created."]
 
 
 def test_refused_form_leads_back_to_the_page_it_was_on(person: Person) -> None:
@@ -88,7 +88,7 @@ def test_program_gets_a_problem_document(person: Person, request_like: dict[str,
         "type": "urn:flask-billing:payment-method-required",
         "title": "A payment method is required",
         "status": 402,
-        "detail": "Add a payment method to create: server.",
+        "detail": "This server needs a payment method before it can be created.",
         "resource": "server",
         "billing_url": "http://localhost/projects/1/billing",
     }

@@ -65,6 +65,8 @@ def error_of(error: stripe.StripeError) -> GatewayError:
     if isinstance(error, stripe.InvalidRequestError):
         return GatewayRefusal(f"Stripe refused the request ({code or 'no code'}).", **found)
     if isinstance(error, stripe.AuthenticationError | stripe.PermissionError):
+        denied = isinstance(error, stripe.PermissionError)
+        found["code"] = code or ("permission_denied" if denied else "authentication_failed")
         return GatewayError(
             "Stripe does not accept the key. Check STRIPE_SECRET_KEY and its rights.", **found
         )

@@ -22,6 +22,18 @@ FIELD_OF_CODE = {
     "incorrect_cvc": "cvc",
     "expired_card": "expiry",
 }
+# What stands in the form again where the bank refuses; never what proves that one has the card.
+_KEPT = (
+    "email",
+    "name",
+    "phone",
+    "business_name",
+    "individual_name",
+    "tax_id",
+    "tax_id_type",
+    "expiry",
+    *form.ADDRESS_FIELDS,
+)
 
 
 def customer_of(call: Call, session: Obj) -> Obj | None:
@@ -74,8 +86,7 @@ def _billing_details(session: Obj, customer: Obj | None, filled: form.Filled) ->
 
 
 def _worth_keeping(filled: form.Filled) -> dict[str, str | None]:
-    names = ("email", "name", "phone", "business_name", "individual_name", "tax_id", "tax_id_type")
-    return {name: filled.text(name) for name in names} | {"country": filled.text("country")}
+    return {name: filled.text(name) for name in _KEPT}
 
 
 def _check_tax_id(session: Obj, filled: form.Filled) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask_billing.web.presenters.details import Details, details_of
 from flask_billing.web.presenters.methods import Method, Row, methods_of, refusal_sentence, rows_of
-from flask_billing.web.presenters.resources import Kind, kinds_of
+from flask_billing.web.presenters.resources import Kind, costly_names, kinds_of
 from flask_billing.web.presenters.status import Status, status_of
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "Method",
     "Row",
     "Status",
+    "costly_names",
     "details_of",
     "kinds_of",
     "methods_of",

@@ -11,6 +11,7 @@ from flask_billing import clock
 from flask_billing.web.i18n import N_, gettext
 
 if TYPE_CHECKING:
+    from flask_billing.customers import LiveDetails
     from flask_billing.gateways import PaymentMethodDetails
     from flask_billing.models import PaymentMethod
 
@@ -128,15 +129,16 @@ def rows_of(methods: Iterable[PaymentMethod]) -> list[Row]:
 
 
 def methods_of(
-    rows: Sequence[Row], live: Mapping[str, PaymentMethodDetails], *, kept: Mapping[UUID, str]
+    rows: Sequence[Row], details: LiveDetails, *, kept: Mapping[UUID, str]
 ) -> list[Method]:
     """Return the payment methods in the order of trying.
 
-    :param live: What the processor says, by its own ids.
+    :param details: What the processor says.
     :param kept: Why some of them can't be removed, by our ids.
     """
+    live = details.methods
     staying = [row for row in rows if not row.is_leaving]
-    usable = [row for row in staying if row.is_usable]
+    usable = [row for row in rows if _is_usable(row, details)]
     first = usable[0] if usable and len(staying) > 1 else None
     return [
         Method(
@@ -146,7 +148,7 @@ def methods_of(
             notes=_notes(live.get(row.stripe_id)),
             states=tuple(_states(row, live.get(row.stripe_id), is_first=row is first)),
             is_known=row.stripe_id in live,
-            is_usable=row.is_usable,
+            is_usable=row in usable,
             is_leaving=row.is_leaving,
             can_move_up=not row.is_leaving and row is not staying[0],
             can_move_down=not row.is_leaving and row is not staying[-1],
@@ -160,6 +162,14 @@ def refusal_sentence(refusal: str) -> str:
     """Say that a payment method was saved but is refused, and what to do."""
     unknown = N_("Your card was saved, but it can't be used here. Add another one.")
     return gettext(_REFUSAL_SENTENCES.get(refusal, unknown))
+
+
+def _is_usable(row: Row, details: LiveDetails) -> bool:
+    """Return whether a method can be charged, as far as the processor could be asked."""
+    live = details.methods.get(row.stripe_id)
+    if live is None:
+        return row.is_usable and details.missing
+    return row.is_usable and not live.is_expired(clock.now())
 
 
 def _label(live: PaymentMethodDetails | None, place: int) -> str:
@@ -198,7 +208,7 @@ def _states(row: Row, live: PaymentMethodDetails | None, *, is_first: bool) -> I
         return
     now = clock.now()
     expired = live is not None and live.is_expired(now)
-    if is_first and not expired:
+    if is_first:
         yield State("good", gettext("tried first"))
     if row.refusal is not None:
         tone = "note" if row.refusal == "checking" else "bad"

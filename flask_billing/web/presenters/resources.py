@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from babel.lists import format_list
 from sqlalchemy import func, select
 
 from flask_billing import projects
 from flask_billing.guard import models, words_for
 from flask_billing.state import current
-from flask_billing.web.i18n import gettext, ngettext
+from flask_billing.web.i18n import gettext, locale, ngettext
 
-__all__ = ["Kind", "kinds_of"]
+__all__ = ["Kind", "costly_names", "kinds_of"]
 
 
 @dataclass(frozen=True)
@@ -21,7 +23,7 @@ class Kind:
 
     name: str
     count: int
-    is_free: bool
+    #: How far it is free; empty where it is not.
     note: str
 
 
@@ -41,9 +43,15 @@ def kinds_of(project: Any) -> list[Kind]:
     ]
     found = current().db.session.execute(select(*counts)).one()
     return [
-        Kind(words_for(model), count, bool(model.billing_free), _price_note(model))
+        Kind(words_for(model), count, _price_note(model))
         for model, count in zip(billable, found, strict=True)
     ]
+
+
+def costly_names(kinds: Iterable[Kind]) -> str:
+    """Return the names of the kinds of which not even the first is free, such as "a or b"."""
+    names = [kind.name for kind in kinds if not kind.note]
+    return format_list(names, style="or", locale=locale())
 
 
 def _price_note(model: type[Any]) -> str:

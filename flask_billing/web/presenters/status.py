@@ -17,12 +17,14 @@ class Status:
 
     :ivar tone: `good`, `note` or `bad`.
     :ivar needs_method: The step that leads on is to add a payment method.
+    :ivar after_refusal: The sentence for who was just refused something and is told so already.
     """
 
     tone: str
     sentence: str
     explanation: str
     needs_method: bool
+    after_refusal: str = ""
 
 
 _STATUSES = {
@@ -55,12 +57,14 @@ _STATUSES = {
         N_("Add another payment method to create new resources."),
         N_("None of the saved ones can be charged. What is running already is not touched."),
         needs_method=True,
+        after_refusal=N_("Add another payment method to go on."),
     ),
     "none": Status(
         "note",
         N_("Add a payment method to create new resources."),
-        N_("None is saved yet. Nothing is charged when you add one."),
+        N_("None is saved. Nothing is charged when you add one."),
         needs_method=True,
+        after_refusal=N_("Add a payment method to go on."),
     ),
 }
 
