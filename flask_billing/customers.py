@@ -113,17 +113,20 @@ def live_details(billing_info: BillingInfo | None) -> LiveDetails:
 def _catch_up(
     billing_info: BillingInfo, saved: Iterable[PaymentMethodDetails], deadline: float
 ) -> None:
-    """Write what a look at the page brought to light: cards that ran out or went away.
+    """Write what a look at the page brought to light: cards that ran out, were renewed or left.
 
     Only what seems to differ is asked for again, under a stamp; most looks write nothing.
     """
     state = current()
     live = {method.stripe_id: method for method in saved}
     now = clock.now()
+    good = {stripe_id for stripe_id, method in live.items() if not method.is_expired(now)}
     differing = [
         row
         for row in billing_info.payment_methods
-        if row.is_usable and (row.stripe_id not in live or live[row.stripe_id].is_expired(now))
+        if row.leaving_at is None
+        and row.removed_at is None
+        and (row.usable != (row.stripe_id in good) or row.stripe_id not in live)
     ]
     if not differing:
         state.db.session.commit()

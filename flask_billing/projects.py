@@ -12,6 +12,7 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Engine,
+    Select,
     exists,
     false,
     func,
@@ -45,6 +46,7 @@ __all__ = [
     "has_usable_method",
     "key_attribute",
     "key_of",
+    "link_of",
     "load",
     "lock",
     "model",
@@ -125,6 +127,13 @@ def key_attribute() -> str:
 def key_of(project: Any) -> str:
     """Return a project's key as text."""
     return str(model().__mapper__.primary_key_from_instance(project)[0])
+
+
+def link_of(key: Any) -> Select[Any]:
+    """Return the query for who pays by the host's own row; `key` is a value or an expression."""
+    host: Mapper[Any] = model().__mapper__
+    column = host.columns["billing_info_id"]
+    return select(column).select_from(host.persist_selectable).where(primary_key() == key)
 
 
 def normal_key(value: Any) -> Any:
@@ -220,9 +229,10 @@ def row_of(project: Any) -> BilledProjectRow:
 
 def sharing_keys(connection: Connection, billing_info_id: UUID) -> list[str]:
     """Return the keys of the projects that pay by a billing info, in their locking order."""
-    host = model().__mapper__
+    host: Mapper[Any] = model().__mapper__
+    sharing = select(primary_key()).select_from(host.persist_selectable)
     column = host.columns["billing_info_id"]
-    found = connection.scalars(select(primary_key()).where(column == billing_info_id))
+    found = connection.scalars(sharing.where(column == billing_info_id))
     return sorted(str(key) for key in found)
 
 
@@ -258,9 +268,13 @@ def sharing_count(project: Any) -> int:
     if project.billing_info_id is None:
         return 0
     host = model()
-    count = select(func.count()).where(
-        host.billing_info_id == project.billing_info_id,
-        primary_key() != normal_key(key_of(project)),
+    count = (
+        select(func.count())
+        .select_from(host)
+        .where(
+            host.billing_info_id == project.billing_info_id,
+            primary_key() != normal_key(key_of(project)),
+        )
     )
     return current().db.session.scalar(count) or 0
 

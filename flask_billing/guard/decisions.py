@@ -94,7 +94,7 @@ def enforce(
     _refuse_autocommit(connection)
     known = standings(connection, keys, state)
     free: dict[type[Any], dict[str, int]] = defaultdict(dict)
-    for text, key in keys.items():
+    for text, key in sorted(keys.items()):
         standing = known.get(text)
         if standing is None or not standing.in_step:
             standing = _mend(connection, state, text, key) or Standing()
@@ -171,6 +171,7 @@ def _living(
 
 def may_unborn(session: Session, project: Any, demand: Demand) -> bool:
     """Say whether a project that is not in the database yet may create with its first flush."""
+    _refuse_autocommit(projects.connection(session))
     state = current()
     if not project.billable:
         return True
@@ -227,9 +228,7 @@ def _is_chargeable(state: State, info: BillingInfo) -> bool:
 
 def _mend(connection: Connection, state: State, text: str, key: Any) -> Standing | None:
     """Make or correct our row from the host's own, which it has not seen yet; then ask again."""
-    host = projects.model().__mapper__
-    column = host.columns["billing_info_id"]
-    link = connection.execute(select(column).where(projects.primary_key() == key)).one_or_none()
+    link = connection.execute(projects.link_of(key)).one_or_none()
     if link is None:
         return None
     projects.ensure_row(connection, text, link[0])

@@ -102,13 +102,10 @@ def _make_missing_rows(connection: Connection, keys: Mapping[str, Any], known: s
         return
     column = _table(BilledProjectRow).c.project_key
     known.update(connection.scalars(select(column).where(column.in_(sorted(keys)))))
-    for name, key in keys.items():
+    # In the order in which everyone locks.
+    for name, key in sorted(keys.items()):
         if name not in known:
-            link = connection.execute(
-                select(projects.model().__mapper__.columns["billing_info_id"]).where(
-                    projects.primary_key() == key
-                )
-            ).one_or_none()
+            link = connection.execute(projects.link_of(key)).one_or_none()
             if link is not None:
                 projects.ensure_row(connection, name, link[0])
 
@@ -258,9 +255,7 @@ def _code(
 
 def _link(project_id: ColumnElement[Any]) -> ScalarSelect[Any]:
     """Return who pays by the host's own column, read without a lock on the host's row."""
-    key = projects.primary_key()
-    host = projects.model().__mapper__
-    return select(host.columns["billing_info_id"]).where(key == project_id).scalar_subquery()
+    return projects.link_of(project_id).scalar_subquery()
 
 
 def _usable(method: Table) -> ColumnElement[bool]:

@@ -322,9 +322,10 @@ def test_autocommit_is_refused_because_no_lock_would_hold(app: Flask, ids: Ids) 
         of_option = db.engine.execution_options(isolation_level="AUTOCOMMIT")
         from_birth = create_engine(db.engine.url, isolation_level="AUTOCOMMIT")
 
-        with Session(of_option) as session, pytest.raises(RuntimeError, match="AUTOCOMMIT"):
+        with Session(of_option) as session:
             session.add(Server(project_id=ids.paying))
-            session.flush()
+            with pytest.raises(RuntimeError, match="AUTOCOMMIT"):
+                session.flush()
         with from_birth.connect() as connection, pytest.raises(RuntimeError, match="AUTOCOMMIT"):
             connection.execute(insert(SERVER), {"name": "a", "project_id": ids.paying})
         assert servers(ids.paying) == 0
