@@ -28,7 +28,7 @@ demo: $(VENV)/.installed ## Run the example app beside a local Stripe; needs no 
 
 .PHONY: test
 test: $(VENV)/.developed ## Run the tests on every database that answers; says what did not run
-	@$(BIN)/python -m pytest --numprocesses $(WORKERS) $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadscope $(ARGS)
 
 .PHONY: coverage
 coverage: $(VENV)/.developed ## Run the tests and show the lines that none of them reaches

@@ -102,12 +102,24 @@ def _make_missing_rows(connection: Connection, keys: Mapping[str, Any], known: s
         return
     column = _table(BilledProjectRow).c.project_key
     known.update(connection.scalars(select(column).where(column.in_(sorted(keys)))))
-    # In the order in which everyone locks.
-    for name, key in sorted(keys.items()):
-        if name not in known:
-            link = connection.execute(projects.link_of(key)).one_or_none()
-            if link is not None:
-                projects.ensure_row(connection, name, link[0])
+    found = {
+        name: connection.execute(projects.link_of(key)).one_or_none()
+        for name, key in sorted(keys.items())
+        if name not in known
+    }
+    links = {name: link[0] for name, link in found.items() if link is not None}
+    # In the order in which everyone locks: our rows, the methods, the billing info. The last is
+    # locked by the row's foreign key too, which two transactions could do at once without the
+    # methods' locks; then each would wait for the other.
+    for name in links:
+        projects.ensure_row(connection, name, None)
+    method = _table(PaymentMethod).c
+    paying = sorted({link for link in links.values() if link is not None})
+    if paying:
+        locked = select(method.id).where(method.billing_info_id.in_(paying))
+        connection.execute(locked.order_by(method.billing_info_id).with_for_update())
+    for name, link in links.items():
+        projects.ensure_row(connection, name, link)
 
 
 @dataclass(frozen=True)

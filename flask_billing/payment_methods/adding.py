@@ -125,6 +125,7 @@ def _close(row: SetupSession) -> None:
             if error.code != "resource_missing" and finish(row, stripe_id).state == "processing":
                 # Its outcome is still to come: the sweeper looks, and lets go of what it brings.
                 end_session(row, "superseded")
+                return
     end_session(row, "expired")
 
 

@@ -61,11 +61,11 @@ def test_return_while_stripe_is_down_can_be_tried_again(person: Person, sandbox:
 
 def test_unusable_card_says_so(person: Person, harbour: Harbour) -> None:
     person.save_card()
-    harbour.write("UPDATE payment_method SET usable = false")
+    harbour.write("UPDATE payment_method SET refusal = 'declined'")
 
     person.open_billing()
 
-    person.sees("Add another payment method to create new resources.", "can't be charged")
+    person.sees("Add another payment method to create new resources.", "can't be used")
     inspect(person.page, "billing-unusable")
 
 

@@ -254,8 +254,9 @@ def test_select_of_many_rows_does_not_count_as_one_free_row(app: Flask, ids: Ids
         db.session.execute(_seats(ids.paying, rows=4))
         db.session.commit()
 
-        counts = select(Seat.project_id, func.count()).group_by(Seat.project_id)
-        assert dict(map(tuple, db.session.execute(counts))) == {ids.poor: 1, ids.paying: 4}
+        counts = select(Seat.project_id, func.count().label("rows")).group_by(Seat.project_id)
+        found = {row.project_id: row.rows for row in db.session.execute(counts)}
+        assert found == {ids.poor: 1, ids.paying: 4}
 
 
 def test_project_that_stops_paying_in_the_same_flush_creates_nothing(app: Flask, ids: Ids) -> None:

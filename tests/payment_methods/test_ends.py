@@ -290,7 +290,7 @@ def test_checking_ends_where_preauthorisation_was_switched_off(
     report = payment_methods.sweep()
 
     assert report.failed == 0
-    assert method.refusal is None
+    assert [found.refusal for found in project.payment_methods] == [None]
     assert project.can_create_resources
 
 

@@ -96,7 +96,7 @@ def test_first_method_can_only_go_down_and_the_last_only_up(person: Person) -> N
         ({"refusal": "country"}, "cards from its country are not accepted here"),
         ({"refusal": "checking"}, "it is being checked"),
         ({"refusal": "something new"}, "can't be used here"),
-        ({"usable": False}, "can't be charged: add another one"),
+        ({"usable": False, "stamp": 10**9}, "can't be charged: add another one"),
     ],
 )
 def test_method_that_cannot_be_charged_says_why(
