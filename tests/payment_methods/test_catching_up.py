@@ -69,3 +69,18 @@ def test_trouble_at_stripe_removes_nothing(
     customers.live_details(project.billing_info)
 
     assert method.removed_at is None
+
+
+def test_card_that_the_bank_renewed_opens_the_guard_again(
+    stripe_sandbox: Sandbox, project: Project, moved_clock: Any
+) -> None:
+    method = save(stripe_sandbox, project, exp="12/30").payment_method
+    assert method is not None
+    moved_clock.shift(60 * 60 * 24 * 365 * 8)
+    customers.live_details(project.billing_info)
+    assert not project.can_create_resources
+
+    stripe_sandbox.update_card_automatically(method.stripe_id, exp_year=2050)
+    customers.live_details(project.billing_info)
+
+    assert project.can_create_resources
