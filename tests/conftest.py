@@ -153,10 +153,11 @@ def _sandbox() -> Iterator[Sandbox]:
 
 
 @pytest.fixture
-def stripe_sandbox(_sandbox: Sandbox) -> Sandbox:
-    """A local Stripe that knows nothing yet."""
+def stripe_sandbox(_sandbox: Sandbox) -> Iterator[Sandbox]:
+    """A local Stripe that knows nothing yet, and sends webhooks when it is told to only."""
     _sandbox.reset()
-    return _sandbox
+    yield _sandbox
+    _sandbox.webhooks.stop()
 
 
 @pytest.fixture(scope="session")

@@ -49,7 +49,7 @@ FAILURES = [
     (refusal(400), GatewayRefusal, None, 1),
     (refusal(404, "resource_missing"), GatewayRefusal, "resource_missing", 1),
     (refusal(400, type="idempotency_error"), GatewayError, "idempotency_key_reused", 1),
-    (refusal(401), GatewayError, None, 1),
+    (refusal(401), GatewayError, "authentication_failed", 1),
     (refusal(401, "api_key_expired"), GatewayError, "api_key_expired", 1),
     (refusal(403, "account_invalid"), GatewayError, "account_invalid", 1),
     (refusal(402, "card_declined"), PaymentDeclined, "card_declined", 1),
