@@ -13,8 +13,15 @@ if TYPE_CHECKING:
     from werkzeug.wrappers import Response
 
 __all__ = [
+    "AlertRefused",
     "BillingDisabled",
     "BillingError",
+    "ClosingRefused",
+    "CodeRefused",
+    "CorrectionRefused",
+    "CreditRefused",
+    "CurrencyFixed",
+    "EventRefused",
     "GatewayError",
     "GatewayRefusal",
     "GatewayUnavailable",
@@ -23,8 +30,13 @@ __all__ = [
     "PaymentActionRequired",
     "PaymentDeclined",
     "PaymentMethodRequired",
+    "RateChanged",
     "SessionUnfinished",
     "SharingRefused",
+    "SpendingLimitReached",
+    "TooManyAttempts",
+    "UnknownProject",
+    "UnknownRate",
     "UnsupportedOperation",
 ]
 
@@ -77,6 +89,106 @@ class PaymentMethodRequired(BillingError, HTTPException):
         self.resource = resource
 
 
+class SpendingLimitReached(PaymentMethodRequired):
+    """The project's own spending limit stops creation until the month is over; answered as 402.
+
+    A :exc:`PaymentMethodRequired`, so that whatever answers a refusal of the guard answers this
+    one too.
+
+    :param limit: The limit as people read it, such as ``"100.00 USD"``.
+    """
+
+    description = "The spending limit of this month is reached. Raise or remove it to go on."
+
+    def __init__(
+        self,
+        description: str | None = None,
+        response: Response | None = None,
+        *,
+        project_key: str | None = None,
+        resource: str | None = None,
+        limit: str | None = None,
+    ) -> None:
+        if description is None and resource is not None:
+            article = "an" if resource[:1].lower() in "aeiou" else "a"
+            named = f"The spending limit of {limit}" if limit else "The spending limit"
+            description = (
+                f"{named} is reached for this month. Raise or remove it on the usage page to "
+                f"create {article} {resource}."
+            )
+        super().__init__(
+            description or self.description, response, project_key=project_key, resource=resource
+        )
+        self.limit = limit
+
+
+class UnknownProject(BillingError):
+    """There is no project with this key, and none that is gone."""
+
+    status = 404
+
+
+class ClosingRefused(BillingError):
+    """A period can't be closed now; the message says what has to come first."""
+
+    status = 409
+
+
+class CorrectionRefused(BillingError):
+    """What is closed can't be corrected so; the message says what has to come first."""
+
+    status = 409
+
+
+class CreditRefused(BillingError):
+    """Credit can't be granted or reversed so; the message says what has to come first."""
+
+    status = 409
+
+
+class CodeRefused(BillingError):
+    """A credit code can't be used.
+
+    An unknown, an expired, a used up and a blank code look the same, so that nobody learns which
+    codes there are.
+
+    :param reason: ``"unknown"`` for all of these; ``"used"`` where this project has used it.
+    """
+
+    status = 422
+
+    def __init__(self, message: str, *, reason: str = "unknown") -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class TooManyAttempts(CodeRefused):
+    """Too many codes were tried in vain; an hour after the last one there may be more.
+
+    :param retry_after: In how many seconds that is.
+    """
+
+    status = 429
+
+    def __init__(self, message: str, *, retry_after: int = 3600) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class AlertRefused(BillingError):
+    """A spending alert can't be set so.
+
+    :param field: What has to be changed: ``"amount"`` or ``"label"``; `None` where there are too
+        many alerts.
+    """
+
+    status = 422
+
+    def __init__(self, message: str, *, field: str | None = None) -> None:
+        super().__init__(message)
+        self.field = field
+
+
 class MethodNeeded(BillingError):
     """The last usable payment method stays while it is needed; another has to come first."""
 
@@ -108,10 +220,42 @@ class SharingRefused(BillingError):
     status = 403
 
 
+class RateChanged(BillingError):
+    """A rate is not what it was when it was first used; the message says what to put back."""
+
+    status = 409
+
+
+class CurrencyFixed(BillingError):
+    """The project has been billed in its currency, and keeps it."""
+
+    status = 409
+
+
+class UnknownRate(BillingError):
+    """There is no rate of this name in the project's currency, or none yet at that moment."""
+
+    status = 422
+
+
 class UnsupportedOperation(BillingError):
     """The gateway cannot do this."""
 
     status = 501
+
+
+class EventRefused(BillingError):
+    """What was posted as a notification of the processor is none that we take.
+
+    :param reason: ``"signature"``, ``"time"`` (too old, or from the future), ``"malformed"``,
+        ``"mode"`` (a live one for a test key, or the reverse) or ``"too_large"``.
+    """
+
+    status = 400
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"This notification is refused ({reason}).")
+        self.reason = reason
 
 
 class GatewayError(BillingError):

@@ -1,10 +1,14 @@
 """Makes the time-ordered keys of the billing tables."""
 
 import os
+import re
 import time
 from uuid import UUID
 
-__all__ = ["uuid7"]
+__all__ = ["is_our_key", "uuid7"]
+
+_UUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+_OUR_KEY = re.compile(rf"(?:setup|details|tax-id|hold)-{_UUID}(?:-details-[0-9])?")
 
 
 def uuid7() -> UUID:
@@ -15,3 +19,8 @@ def uuid7() -> UUID:
     number = (time.time_ns() // 1_000_000) << 80 | int.from_bytes(os.urandom(10), "big")
     number = number & ~(0xF << 76) | 0x7 << 76
     return UUID(int=number & ~(0x3 << 62) | 0x2 << 62)
+
+
+def is_our_key(key: str) -> bool:
+    """Return whether an idempotency key is made as ours are: of a row's id, and nothing else."""
+    return _OUR_KEY.fullmatch(key) is not None

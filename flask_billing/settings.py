@@ -6,15 +6,25 @@ import hashlib
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+
+from click import ClickException
+
+from flask_billing.rates import RateBook, RatesError
 
 __all__ = ["Settings", "SettingsError"]
 
 
-class SettingsError(RuntimeError):
-    """A setting has a value that cannot work; the message names the key and the fix."""
+class SettingsError(ClickException, RuntimeError):
+    """A setting has a value that cannot work; the message names the key and the fix.
+
+    It is raised while the app is made. On the command line, where Flask has just begun to load the
+    app, it is an error of the command: its message and status 1, without a traceback.
+    """
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +48,16 @@ class Settings:
     banned_card_key: str | None = field(default=None, repr=False)
     preauthorization: int | None = None
     layout: str = "billing/layout.html"
+    staff_prefix: str = "/billing/staff"
+    webhook_max_bytes: int = 1_048_576
+    event_processing: str = "worker"
+    event_tries: int = 12
+    event_retention_days: int = 90
+    rates: RateBook = field(default_factory=RateBook, repr=False)
+    monthly_cap_minutes: int | None = 672 * 60
+    close_after: timedelta = timedelta(hours=1)
+    below_minimum: str = "carry"
+    sanity_factor: int = 20
 
     @property
     def enabled(self) -> bool:
@@ -55,9 +75,10 @@ class Settings:
         return hashlib.sha256(f"flask_billing:{self.secret_key}".encode()).hexdigest()
 
     @classmethod
-    def from_config(cls, config: Mapping[str, Any]) -> Settings:
+    def from_config(cls, config: Mapping[str, Any], root_path: str = "") -> Settings:
         """Return the settings in `config`.
 
+        :param root_path: The folder that the path of a file is relative to.
         :raises SettingsError: A value cannot work; the message names the key and the fix.
         """
         api_base = _url(config, "STRIPE_API_BASE")
@@ -68,7 +89,7 @@ class Settings:
             timeout=_timeout(config),
             base_url=_url(config, "BILLING_BASE_URL"),
             url_prefix=_path(config, "BILLING_URL_PREFIX", cls.url_prefix, needs="<project_id>"),
-            webhook_path=_path(config, "BILLING_WEBHOOK_PATH", cls.webhook_path),
+            webhook_path=_plain_path(config, "BILLING_WEBHOOK_PATH", cls.webhook_path),
             currency=_currency(config),
             new_method_position=_choice(config, "BILLING_NEW_METHOD_POSITION", ("last", "first")),
             page_timeout=_seconds(config, "BILLING_PAGE_TIMEOUT", cls.page_timeout),
@@ -76,6 +97,27 @@ class Settings:
             banned_card_key=_banned_card_key(config),
             preauthorization=_minor_units(config, "BILLING_PREAUTHORIZATION"),
             layout=_text(config, "BILLING_LAYOUT") or cls.layout,
+            staff_prefix=_plain_path(config, "BILLING_STAFF_PREFIX", cls.staff_prefix),
+            webhook_max_bytes=_count(
+                config, "BILLING_WEBHOOK_MAX_BYTES", cls.webhook_max_bytes, least=65_536
+            ),
+            event_processing=_choice(
+                config, "BILLING_EVENT_PROCESSING", ("worker", "after_response", "celery")
+            ),
+            event_tries=_count(config, "BILLING_EVENT_TRIES", cls.event_tries, least=1),
+            # The processor sends an event again for 30 days: a pruned one would count as new.
+            event_retention_days=_count(
+                config, "BILLING_EVENT_RETENTION_DAYS", cls.event_retention_days, least=31
+            ),
+            rates=_rates(config, root_path),
+            monthly_cap_minutes=_cap(config),
+            close_after=timedelta(
+                seconds=_count(
+                    config, "BILLING_CLOSE_AFTER", int(cls.close_after.total_seconds()), least=0
+                )
+            ),
+            below_minimum=_choice(config, "BILLING_BELOW_MINIMUM", ("carry", "waive")),
+            sanity_factor=_count(config, "BILLING_SANITY_FACTOR", cls.sanity_factor, least=0),
         )
 
 
@@ -150,6 +192,16 @@ def _path(config: Mapping[str, Any], key: str, default: str, *, needs: str = "")
     return value.rstrip("/")
 
 
+def _plain_path(config: Mapping[str, Any], key: str, default: str) -> str:
+    value = _text(config, key) or default
+    if not re.fullmatch(r"(?:/[A-Za-z0-9._~-]+)+/?", value):
+        raise SettingsError(
+            f"{key} must begin with a slash and be a path of letters, digits and the characters "
+            f". _ ~ -, as in {default}."
+        )
+    return value.rstrip("/")
+
+
 def _timeout(config: Mapping[str, Any]) -> tuple[float, float]:
     value = config.get("STRIPE_TIMEOUT", Settings.timeout)
     try:
@@ -216,4 +268,31 @@ def _minor_units(config: Mapping[str, Any], key: str) -> int | None:
         return None
     if isinstance(value, bool) or not re.fullmatch(r"[1-9][0-9]{0,7}", str(value)):
         raise SettingsError(f"{key} must be a whole amount of minor units, such as 100 for 1.00.")
+    return int(value)
+
+
+def _rates(config: Mapping[str, Any], root_path: str) -> RateBook:
+    name = _text(config, "BILLING_RATES")
+    if name is None:
+        return RateBook()
+    try:
+        return RateBook.load(Path(root_path, name))
+    except RatesError as error:
+        raise SettingsError(f"BILLING_RATES: {error}") from None
+
+
+def _cap(config: Mapping[str, Any]) -> int | None:
+    """Return the most minutes of a month that are charged for; 0 hours switch the cap off."""
+    minutes = _count(config, "BILLING_MONTHLY_CAP_HOURS", 672, least=0) * 60
+    return minutes or None
+
+
+def _count(config: Mapping[str, Any], key: str, default: int, *, least: int) -> int:
+    value = config.get(key)
+    if value is None or value == "":
+        return default
+    if isinstance(value, bool) or not re.fullmatch(r"[0-9]{1,9}", str(value)):
+        raise SettingsError(f"{key} must be a whole number.")
+    if int(value) < least:
+        raise SettingsError(f"{key} must be at least {least}.")
     return int(value)

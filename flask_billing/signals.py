@@ -8,9 +8,14 @@ from blinker import Namespace
 
 __all__ = [
     "billing_details_changed",
+    "closing_parked",
+    "event_failed",
+    "invoice_closed",
+    "invoice_voided",
     "payment_method_added",
     "payment_method_refused",
     "payment_method_removed",
+    "spending_alert",
 ]
 
 _signals = Namespace()
@@ -27,3 +32,20 @@ payment_method_removed = _signals.signal("payment-method-removed")
 
 #: `billing_info`: someone changed the billing details at the processor.
 billing_details_changed = _signals.signal("billing-details-changed")
+
+#: `event`: the processing of an event was given up; somebody has to look.
+event_failed = _signals.signal("event-failed")
+
+#: `alert`, `project_key`, `amount`, `currency`: the running month costs `amount`, in minor units,
+#: and so reached what a spending alert was set to. Once a month for each alert, at most.
+spending_alert = _signals.signal("spending-alert")
+
+#: `invoice`: a month of a project was closed, and something was used in it. Not sent again where
+#: the process dies; an exception in a receiver is logged.
+invoice_closed = _signals.signal("invoice-closed")
+
+#: `invoice`: an invoice became void; its period may be closed once more.
+invoice_voided = _signals.signal("invoice-voided")
+
+#: `project_key`, `period`, `reason`: a period is not closed before somebody has looked.
+closing_parked = _signals.signal("closing-parked")

@@ -6,7 +6,9 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
+from uuid import UUID
+from weakref import ref
 
 from flask import current_app, has_app_context
 
@@ -14,17 +16,36 @@ from flask_billing.errors import BillingDisabled
 
 if TYPE_CHECKING:
     from flask_sqlalchemy import SQLAlchemy
+    from sqlalchemy import Connection
 
     from flask_billing.gateways import Gateway
     from flask_billing.settings import Settings
 
-__all__ = ["EXTENSION", "GuardRule", "Hooks", "State", "current", "state_of_app"]
+__all__ = [
+    "EXTENSION",
+    "EventHandler",
+    "GuardRule",
+    "Hooks",
+    "State",
+    "current",
+    "state_of_app",
+]
 
 #: The key of `app.extensions`.
 EXTENSION = "billing"
 
 #: `(project, model, count)` → may be created, must not, or no opinion.
 GuardRule = Callable[[Any, type[Any] | None, int], bool | None]
+
+
+class EventHandler(NamedTuple):
+    """A function of the host that is told of events."""
+
+    #: An event type, a family such as ``"customer.*"``, or ``"*"``.
+    pattern: str
+    #: Under which it is noted that the function has dealt with an event.
+    name: str
+    function: Callable[[Any], None]
 
 
 @dataclass
@@ -35,6 +56,7 @@ class Hooks:
     can_manage: Callable[[Any], bool] = field(default=lambda project: False)
     staff_required: Callable[[], bool] = field(default=lambda: False)
     guard_rules: list[GuardRule] = field(default_factory=list)
+    event_handlers: list[EventHandler] = field(default_factory=list)
 
 
 @dataclass
@@ -47,6 +69,12 @@ class State:
     make_gateway: Callable[[Settings], Gateway]
     #: Keys of projects that our rows of were seen; such rows are never deleted.
     known_keys: set[str] = field(default_factory=set)
+    #: Rates whose rows were seen committed; such rows never change and are never deleted.
+    known_rates: set[UUID] = field(default_factory=set)
+    #: Rates whose rows this process wrote, by which connection: it may still roll back.
+    rates_written: dict[UUID, ref[Connection]] = field(default_factory=dict)
+    #: Tells workers elsewhere that there is something to do; they also look by themselves.
+    wake_workers: Callable[[], None] = lambda: None
 
     @cached_property
     def gateway(self) -> Gateway:

@@ -1,18 +1,23 @@
-"""Begins the transactions in which payment methods change."""
+"""Begins the transactions in which payment methods, credit and what is owed change."""
 
 from __future__ import annotations
 
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, update
+from sqlalchemy import Connection, select, update
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import scoped_session
 
+from flask_billing import keys as project_keys
 from flask_billing import projects
-from flask_billing.models import BilledProjectRow, BillingInfo
+from flask_billing.errors import UnknownProject
+from flask_billing.models import BilledProjectRow, BillingInfo, table_of
 from flask_billing.state import current
 
-__all__ = ["begin", "require_clean"]
+__all__ = ["begin", "begin_for", "code_of", "fresh_connection", "is_broken_off", "require_clean"]
+
+_BROKEN_OFF = frozenset({"40001", "40P01", 1213})
 
 
 def require_clean() -> scoped_session[Any]:
@@ -47,7 +52,7 @@ def begin(billing_info_id: UUID | None, key: str | None = None) -> list[str]:
     """
     keys = set() if key is None else {key}
     while True:
-        connection = _fresh_connection()
+        connection = fresh_connection()
         if billing_info_id is not None:
             keys |= set(projects.sharing_keys(connection, billing_info_id))
         projects.lock(connection, keys)
@@ -61,7 +66,33 @@ def begin(billing_info_id: UUID | None, key: str | None = None) -> list[str]:
             return sorted(keys)
 
 
-def _fresh_connection() -> Connection:
+def begin_for(project_key: str, *, may_fix_currency: bool = False) -> Connection:
+    """Begin a transaction that keeps out everyone else who changes what a project owes.
+
+    :param may_fix_currency: Where the project has no currency yet, keep out whoever writes usage
+        too: a use that is not committed may count in another one.
+    :raises UnknownProject: Neither we nor the host know the key.
+    :raises RuntimeError: There are unsaved changes, as :func:`require_clean` says.
+    """
+    require_clean()
+    connection = fresh_connection()
+    try:
+        has_row = project_keys.require_known(connection, project_key)
+    except UnknownProject:
+        current().db.session.rollback()
+        raise
+    if not has_row:
+        # One of the host's that never needed one.
+        paying = connection.scalar(projects.link_of(project_keys.host_key(project_key)))
+        projects.ensure_row(connection, project_key, paying)
+    row = table_of(BilledProjectRow).c
+    fixed = select(row.currency).where(row.project_key == project_key)
+    from_all = may_fix_currency and connection.scalar(fixed) is None
+    projects.lock(connection, [project_key], usage_too=from_all)
+    return connection
+
+
+def fresh_connection() -> Connection:
     """Begin a transaction that sees what others commit while it waits for a lock."""
     session = current().db.session
     session.commit()
@@ -72,3 +103,16 @@ def _fresh_connection() -> Connection:
     return session.connection(
         bind_arguments={"mapper": BilledProjectRow.__mapper__}, execution_options=options
     )
+
+
+def is_broken_off(error: DBAPIError) -> bool:
+    """Return whether the database broke a transaction off in favour of another: try it again."""
+    return code_of(error) in _BROKEN_OFF
+
+
+def code_of(error: DBAPIError) -> Any:
+    """Return what the driver calls an error: MariaDB's number, or PostgreSQL's SQLSTATE."""
+    args = getattr(error.orig, "args", ())
+    if args and isinstance(args[0], int):
+        return args[0]
+    return getattr(error.orig, "sqlstate", None)

@@ -11,9 +11,16 @@ from werkzeug.exceptions import HTTPException
 
 import flask_billing
 from flask_billing import (
+    AlertRefused,
     BillingDisabled,
     BillingError,
+    ClosingRefused,
+    CodeRefused,
+    CorrectionRefused,
+    CreditRefused,
+    CurrencyFixed,
     DetailsRefused,
+    EventRefused,
     GatewayError,
     GatewayRefusal,
     GatewayUnavailable,
@@ -22,16 +29,28 @@ from flask_billing import (
     PaymentActionRequired,
     PaymentDeclined,
     PaymentMethodRequired,
+    RateChanged,
+    RatesError,
     SessionUnfinished,
     SettingsError,
     SharingRefused,
+    SpendingLimitReached,
+    TooManyAttempts,
+    UnknownProject,
+    UnknownRate,
     UnsupportedOperation,
 )
 
 STATUSES = {
     BillingError: 500,
+    AlertRefused: 422,
     BillingDisabled: 501,
+    ClosingRefused: 409,
+    CodeRefused: 422,
+    CorrectionRefused: 409,
+    CreditRefused: 409,
     DetailsRefused: 422,
+    EventRefused: 400,
     GatewayError: 502,
     GatewayRefusal: 422,
     GatewayUnavailable: 503,
@@ -40,12 +59,23 @@ STATUSES = {
     PaymentActionRequired: 402,
     PaymentDeclined: 402,
     PaymentMethodRequired: 402,
+    CurrencyFixed: 409,
+    RateChanged: 409,
     SessionUnfinished: 409,
     SharingRefused: 403,
+    SpendingLimitReached: 402,
+    TooManyAttempts: 429,
+    UnknownProject: 404,
+    UnknownRate: 422,
     UnsupportedOperation: 501,
 }
 EXAMPLES = [
+    AlertRefused("Too long.", field="label"),
     BillingDisabled(),
+    ClosingRefused("Not yet."),
+    CodeRefused("Used.", reason="used"),
+    CorrectionRefused("It is void already."),
+    CreditRefused("Close first."),
     DetailsRefused({"email": "invalid"}),
     GatewayError("Failed.", code="api_error", param="email", request_id="req_1"),
     GatewayRefusal("Refused.", code="email_invalid", param="email"),
@@ -55,8 +85,14 @@ EXAMPLES = [
     PaymentActionRequired("Confirm.", code="authentication_required"),
     PaymentDeclined("Declined.", never_again=True, code="card_declined"),
     PaymentMethodRequired(project_key="1", resource="server"),
+    CurrencyFixed("It stays."),
+    RateChanged("Put it back."),
     SessionUnfinished("Still open.", state="open"),
     SharingRefused("No."),
+    SpendingLimitReached(project_key="1", resource="server", limit="1.00 USD"),
+    TooManyAttempts("Wait."),
+    UnknownProject("None."),
+    UnknownRate("There is none."),
     UnsupportedOperation("No."),
 ]
 
@@ -65,8 +101,8 @@ def test_every_error_stands_in_the_one_tree() -> None:
     public = {getattr(flask_billing, name) for name in flask_billing.__all__}
     errors = {found for found in public if isinstance(found, type) and issubclass(found, Exception)}
 
-    # A wrong setting is the programmer's, and stops the start.
-    assert errors - {SettingsError} == set(STATUSES)
+    # A wrong setting, or file of rates, is the programmer's, and stops the start.
+    assert errors - {RatesError, SettingsError} == set(STATUSES)
     assert all(issubclass(error, BillingError) for error in STATUSES)
     assert issubclass(SettingsError, RuntimeError)
 
@@ -76,7 +112,9 @@ def test_error_knows_its_status(error: type[BillingError], status: int) -> None:
     assert error.status == status
 
 
-@pytest.mark.parametrize("error", [BillingDisabled(), PaymentMethodRequired()])
+@pytest.mark.parametrize(
+    "error", [BillingDisabled(), PaymentMethodRequired(), SpendingLimitReached()]
+)
 def test_answerable_error_is_an_http_error_of_the_same_status(error: BillingError) -> None:
     assert isinstance(error, HTTPException)
     assert error.code == error.status

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import FrozenInstanceError
+from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from flask import Flask
 
-from flask_billing import Settings, SettingsError
+from flask_billing import RateBook, Settings, SettingsError
 from tests.host import billing
 
+RATES = Path(__file__).parent / "rates.toml"
 SECRETS = {
     "STRIPE_SECRET_KEY": "sk_test_canary",
     "STRIPE_WEBHOOK_SECRET": "whsec_canary",
@@ -46,6 +49,16 @@ def test_every_setting_is_read() -> None:
         BILLING_BANNED_CARD_KEY="0123456789abcdef",
         BILLING_PREAUTHORIZATION="100",
         BILLING_LAYOUT="site.html",
+        BILLING_STAFF_PREFIX="/staff/billing/",
+        BILLING_WEBHOOK_MAX_BYTES="65536",
+        BILLING_EVENT_PROCESSING="after_response",
+        BILLING_EVENT_TRIES=3,
+        BILLING_EVENT_RETENTION_DAYS="31",
+        BILLING_RATES=str(RATES),
+        BILLING_MONTHLY_CAP_HOURS="730",
+        BILLING_CLOSE_AFTER="7200",
+        BILLING_BELOW_MINIMUM="waive",
+        BILLING_SANITY_FACTOR=5,
     )
 
     assert settings == Settings(
@@ -63,7 +76,18 @@ def test_every_setting_is_read() -> None:
         banned_card_key="0123456789abcdef",
         preauthorization=100,
         layout="site.html",
+        staff_prefix="/staff/billing",
+        webhook_max_bytes=65_536,
+        event_processing="after_response",
+        event_tries=3,
+        event_retention_days=31,
+        rates=RateBook.load(RATES),
+        monthly_cap_minutes=43_800,
+        close_after=timedelta(hours=2),
+        below_minimum="waive",
+        sanity_factor=5,
     )
+    assert len(settings.rates) == 8
 
 
 @pytest.mark.parametrize("value", ["whsec_1,whsec_2", "whsec_1 whsec_2", ("whsec_1", "whsec_2")])
@@ -90,11 +114,37 @@ def test_blocked_countries_can_be_given_in_one_text() -> None:
         "BILLING_BANNED_CARD_KEY",
         "BILLING_PREAUTHORIZATION",
         "BILLING_LAYOUT",
+        "BILLING_STAFF_PREFIX",
+        "BILLING_WEBHOOK_MAX_BYTES",
+        "BILLING_EVENT_PROCESSING",
+        "BILLING_EVENT_TRIES",
+        "BILLING_EVENT_RETENTION_DAYS",
+        "BILLING_RATES",
+        "BILLING_MONTHLY_CAP_HOURS",
+        "BILLING_CLOSE_AFTER",
+        "BILLING_BELOW_MINIMUM",
+        "BILLING_SANITY_FACTOR",
     ],
 )
 @pytest.mark.parametrize("nothing", ["", None])
 def test_empty_setting_means_that_it_is_left_out(key: str, nothing: str | None) -> None:
     assert read(**{key: nothing}) == Settings()
+
+
+def test_path_of_the_rates_is_relative_to_the_apps_folder() -> None:
+    settings = Settings.from_config({"BILLING_RATES": "rates.toml"}, str(RATES.parent))
+
+    assert settings.rates == RateBook.load(RATES)
+    assert settings != Settings()
+
+
+@pytest.mark.parametrize(("hours", "minutes"), [(0, None), ("0", None), (1, 60), (744, 44_640)])
+def test_cap_is_given_in_hours_and_can_be_off(hours: int | str, minutes: int | None) -> None:
+    assert read(BILLING_MONTHLY_CAP_HOURS=hours).monthly_cap_minutes == minutes
+
+
+def test_months_may_be_closed_at_once() -> None:
+    assert read(BILLING_CLOSE_AFTER=0).close_after == timedelta()
 
 
 @pytest.mark.parametrize("key", ["sk_live_1", "rk_live_1"])
@@ -147,7 +197,14 @@ WRONG = [
     ("BILLING_URL_PREFIX", "/billing", "contain <project_id>"),
     ("BILLING_URL_PREFIX", "<project_id>/billing", "begin with a slash"),
     ("BILLING_URL_PREFIX", 5, "must be text"),
-    ("BILLING_WEBHOOK_PATH", "hooks", "begin with a slash"),
+    ("BILLING_WEBHOOK_PATH", "hooks", "as in /billing/webhooks/stripe"),
+    ("BILLING_WEBHOOK_PATH", "/", "path of letters"),
+    ("BILLING_WEBHOOK_PATH", "//hooks", "path of letters"),
+    ("BILLING_WEBHOOK_PATH", "/hooks/<tenant>", "path of letters"),
+    ("BILLING_WEBHOOK_PATH", "/hooks/<", "path of letters"),
+    ("BILLING_WEBHOOK_PATH", "/hooks stripe", "path of letters"),
+    ("BILLING_WEBHOOK_PATH", "/hooks?a=b", "path of letters"),
+    ("BILLING_WEBHOOK_PATH", "/hooks\n", "path of letters"),
     ("BILLING_CURRENCY", "euro", "three-letter"),
     ("BILLING_CURRENCY", "€", "three-letter"),
     ("BILLING_NEW_METHOD_POSITION", "middle", "last, first"),
@@ -168,6 +225,40 @@ WRONG = [
     ("BILLING_PREAUTHORIZATION", True, "minor units"),
     ("BILLING_PREAUTHORIZATION", 1_000_000_000, "minor units"),
     ("BILLING_LAYOUT", 5, "must be text"),
+    ("BILLING_STAFF_PREFIX", "staff", "as in /billing/staff"),
+    ("BILLING_STAFF_PREFIX", "/", "path of letters"),
+    ("BILLING_STAFF_PREFIX", "/staff/<person>", "path of letters"),
+    ("BILLING_STAFF_PREFIX", 5, "must be text"),
+    ("BILLING_WEBHOOK_MAX_BYTES", 65_535, "at least 65536"),
+    ("BILLING_WEBHOOK_MAX_BYTES", "1 MB", "whole number"),
+    ("BILLING_WEBHOOK_MAX_BYTES", 1e6, "whole number"),
+    ("BILLING_EVENT_PROCESSING", "thread", "worker, after_response, celery"),
+    ("BILLING_EVENT_PROCESSING", True, "must be text"),
+    ("BILLING_EVENT_TRIES", 0, "at least 1"),
+    ("BILLING_EVENT_TRIES", -1, "whole number"),
+    ("BILLING_EVENT_TRIES", True, "whole number"),
+    ("BILLING_EVENT_TRIES", "٣", "whole number"),
+    ("BILLING_EVENT_TRIES", 10**9, "whole number"),
+    ("BILLING_EVENT_TRIES", [12], "whole number"),
+    ("BILLING_EVENT_RETENTION_DAYS", 30, "at least 31"),
+    ("BILLING_EVENT_RETENTION_DAYS", 0, "at least 31"),
+    ("BILLING_EVENT_RETENTION_DAYS", "90 days", "whole number"),
+    ("BILLING_EVENT_RETENTION_DAYS", 90.0, "whole number"),
+    ("BILLING_RATES", "nowhere.toml", "can't be read"),
+    ("BILLING_RATES", str(RATES.parent), "can't be read"),
+    ("BILLING_RATES", __file__, "is no TOML"),
+    ("BILLING_RATES", str(RATES.parents[1] / "pyproject.toml"), "[[rate]] tables"),
+    ("BILLING_RATES", RATES, "must be text"),
+    ("BILLING_MONTHLY_CAP_HOURS", -1, "whole number"),
+    ("BILLING_MONTHLY_CAP_HOURS", 672.5, "whole number"),
+    ("BILLING_MONTHLY_CAP_HOURS", "off", "whole number"),
+    ("BILLING_CLOSE_AFTER", -1, "whole number"),
+    ("BILLING_CLOSE_AFTER", "1h", "whole number"),
+    ("BILLING_CLOSE_AFTER", timedelta(hours=1), "whole number"),
+    ("BILLING_BELOW_MINIMUM", "charge", "carry, waive"),
+    ("BILLING_BELOW_MINIMUM", True, "must be text"),
+    ("BILLING_SANITY_FACTOR", -1, "whole number"),
+    ("BILLING_SANITY_FACTOR", 1.5, "whole number"),
 ]
 
 
