@@ -20,6 +20,7 @@ from sqlalchemy.orm import registry
 from sqlalchemy.pool import NullPool
 
 from flask_billing.models import MODELS, UTCDateTime, map_onto
+from flask_billing.models.types import ExactAmount, Fixed
 
 if TYPE_CHECKING:
     from alembic.autogenerate.api import AutogenContext
@@ -33,6 +34,10 @@ def render_item(kind: str, item: Any, autogen: AutogenContext) -> str | Literal[
     if kind == "type" and isinstance(item, UTCDateTime):
         autogen.imports.add("from sqlalchemy.dialects import mysql")
         return 'sa.DateTime(timezone=True).with_variant(mysql.DATETIME(fsp=6), "mysql", "mariadb")'
+    if kind == "type" and isinstance(item, Fixed):
+        return f'sa.Numeric(38, {item.places}).with_variant(sa.BigInteger(), "sqlite")'
+    if kind == "type" and isinstance(item, ExactAmount):
+        return 'sa.Numeric(48, 24).with_variant(sa.String(64), "sqlite")'
     return False
 
 

@@ -9,25 +9,67 @@ from flask_billing.models.billed_project import (
     SyncStamp,
 )
 from flask_billing.models.billing_info import BillingInfo
+from flask_billing.models.credit import Credit, CreditCode, CreditEntry
+from flask_billing.models.event import BillingEvent, BillingEventHandling
+from flask_billing.models.invoice import (
+    Adjustment,
+    Allowance,
+    Discount,
+    Invoice,
+    InvoiceGroup,
+    InvoiceLine,
+    SpendingAlert,
+)
 from flask_billing.models.payment_method import BannedCard, PaymentHold, PaymentMethod
-from flask_billing.models.registry import Model, map_onto, set_livemode_source, table_names
+from flask_billing.models.registry import (
+    Model,
+    map_onto,
+    set_livemode_source,
+    table_names,
+    table_of,
+)
 from flask_billing.models.types import UTCDateTime
+from flask_billing.models.usage import (
+    BillingPause,
+    BillingRate,
+    BillingRecord,
+    Usage,
+    UsageTotal,
+)
 
 __all__ = [
     "MODELS",
+    "Adjustment",
+    "Allowance",
     "BannedCard",
     "BilledProjectRow",
+    "BillingEvent",
+    "BillingEventHandling",
     "BillingInfo",
+    "BillingPause",
+    "BillingRate",
+    "BillingRecord",
+    "Credit",
+    "CreditCode",
+    "CreditEntry",
+    "Discount",
     "GatewayAccount",
+    "Invoice",
+    "InvoiceGroup",
+    "InvoiceLine",
     "Model",
     "PaymentHold",
     "PaymentMethod",
     "SetupSession",
+    "SpendingAlert",
     "SyncStamp",
     "UTCDateTime",
+    "Usage",
+    "UsageTotal",
     "map_onto",
     "set_livemode_source",
     "table_names",
+    "table_of",
 ]
 
 #: Every billing model, parents before children.
@@ -40,4 +82,21 @@ MODELS: tuple[type[Model], ...] = (
     SyncStamp,
     BannedCard,
     PaymentHold,
+    BillingEvent,
+    BillingEventHandling,
+    BillingRate,
+    BillingRecord,
+    BillingPause,
+    Usage,
+    UsageTotal,
+    Invoice,
+    Adjustment,
+    Discount,
+    Allowance,
+    InvoiceLine,
+    InvoiceGroup,
+    CreditCode,
+    Credit,
+    CreditEntry,
+    SpendingAlert,
 )

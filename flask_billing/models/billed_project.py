@@ -33,7 +33,11 @@ class BilledProjectRow(Model):
     """Our row for a project: what outlives the host's own, and the lock of guard and removal."""
 
     __tablename__ = "billed_project"
-    __table_args__ = (Index(conv("billed_project_billing_info_id_idx"), "billing_info_id"),)
+    __table_args__ = (
+        Index(conv("billed_project_billing_info_id_idx"), "billing_info_id"),
+        # With its end, so that projects that are gone and closed for good are passed over in it.
+        Index(conv("billed_project_closed_until_idx"), "closed_until", "ended_at"),
+    )
 
     #: The host's key of the project, as text.
     project_key: Mapped[str] = mapped_column(ExactText(), primary_key=True)
@@ -48,6 +52,25 @@ class BilledProjectRow(Model):
     #: Counts the writes that need this row as a lock.
     revision: Mapped[int] = mapped_column(BigInteger, default=0)
     created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=clock.now)
+    #: Everything before it is on a closed invoice, or was free; a month's beginning, but for the
+    #: first month and the last.
+    closed_until: Mapped[datetime | None] = mapped_column(UTCDateTime, default=clock.now)
+    #: When the host deleted the project; its last period ends there.
+    ended_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    #: What was too small to charge so far, in minor units.
+    carried: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
+    #: Why its next period is not closed until somebody has looked, in one word, and since when.
+    parked_reason: Mapped[str | None] = mapped_column(String(40))
+    parked_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    #: Until then nothing billable is created, because a spending limit is passed.
+    stopped_until: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    #: How many credit codes were tried in vain, none more than an hour after the last, and when the
+    #: last one was.
+    code_failures: Mapped[int] = mapped_column(SmallInteger, default=0, server_default="0")
+    code_failed_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    #: Usage events of before it are the ones of a former project with this key; null where there
+    #: was none.
+    usage_from: Mapped[datetime | None] = mapped_column(UTCDateTime)
 
 
 class SetupSession(Model):

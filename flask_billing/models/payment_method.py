@@ -75,6 +75,8 @@ class PaymentMethod(Model):
     leaving_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     #: When it was found gone at the processor.
     removed_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    #: The mandate that a bank debit hangs on, once the processor told of a change to it.
+    mandate_id: Mapped[str | None] = mapped_column(ExactText())
 
     billing_info: Mapped[BillingInfo] = relationship(
         "BillingInfo", back_populates="payment_methods"

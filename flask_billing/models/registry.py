@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.orm import DeclarativeBase
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from sqlalchemy import Table
     from sqlalchemy.orm import registry
 
-__all__ = ["Model", "current_livemode", "map_onto", "set_livemode_source", "table_names"]
+__all__ = [
+    "Model",
+    "current_livemode",
+    "map_onto",
+    "set_livemode_source",
+    "table_names",
+    "table_of",
+]
 
 if TYPE_CHECKING:
 
@@ -60,3 +68,9 @@ def set_livemode_source(source: Callable[[], bool]) -> None:
 def current_livemode() -> bool:
     """Return whether a row that is made now belongs to real money."""
     return _livemode()
+
+
+def table_of(model: type[Any]) -> Table:
+    """Return the table of a mapped class, for statements that need no ORM."""
+    table: Table = model.__table__
+    return table

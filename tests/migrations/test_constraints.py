@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta, timezone
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -11,14 +12,31 @@ from sqlalchemy import CheckConstraint, UniqueConstraint, delete, insert, select
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from flask_billing.models import (
+    Adjustment,
+    Allowance,
     BannedCard,
     BilledProjectRow,
+    BillingEvent,
+    BillingEventHandling,
     BillingInfo,
+    BillingPause,
+    BillingRate,
+    BillingRecord,
+    Credit,
+    CreditCode,
+    CreditEntry,
+    Discount,
     GatewayAccount,
+    Invoice,
+    InvoiceGroup,
+    InvoiceLine,
     PaymentHold,
     PaymentMethod,
     SetupSession,
+    SpendingAlert,
     SyncStamp,
+    Usage,
+    UsageTotal,
 )
 from tests.migrations.revisions import TABLES
 
@@ -28,8 +46,40 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
 NOW = datetime(2026, 3, 31, 23, 59, 59, 123456, tzinfo=UTC)
+MICROSECOND = timedelta(microseconds=1)
 ANN, BEN, NOBODY = UUID(int=1), UUID(int=2), UUID(int=99)
 VISA, AMEX, OLD = UUID(int=11), UUID(int=12), UUID(int=13)
+TOLD, ALSO_TOLD = UUID(int=41), UUID(int=42)
+CHANGE: dict[str, Any] = {"type": "customer.updated", "livemode": False, "created_at": NOW}
+MINUTE, COUNT = UUID(int=51), UUID(int=52)
+RATE: dict[str, Any] = {"unit_price": Decimal("0.0003843751"), "currency": "usd"}
+RATE |= {"active_from": NOW, "group_name": "machines"}
+MACHINE = {"resource_type": "machine", "resource_id": "1"}
+RECORD: dict[str, Any] = {"project_key": "north", **MACHINE, "slot": "compute"}
+RECORD |= {"rate_id": MINUTE, "quantity": Decimal("2.5"), "started_at": NOW}
+USE: dict[str, Any] = {"project_key": "north", "rate_id": COUNT, "quantity": 7}
+USE |= {"used_at": NOW, "counted_in": date(2026, 3, 1)}
+TOTAL: dict[str, Any] = {"project_key": "north", "rate_id": COUNT, "quantity": 7, "event_count": 1}
+TOTAL |= {"counted_in": date(2026, 3, 1), "day": date(2026, 3, 31)}
+MARCH, APRIL, VOID = UUID(int=61), UUID(int=62), UUID(int=63)
+SUMS: dict[str, Any] = {"currency": "usd", "gross": 10, "subtotal": 9, "due": 9, "line_count": 1}
+START, END = datetime(2026, 3, 1, tzinfo=UTC), datetime(2026, 4, 1, tzinfo=UTC)
+PERIOD: dict[str, Any] = {"project_key": "north", "period_start": START, "period_end": END}
+LINE: dict[str, Any] = {"invoice_id": MARCH, "kind": "usage", "amount": 9}
+LINE |= {"gross": Decimal("0.1"), "net": Decimal("0.09")}
+TOO_DEAR, TOO_CHEAP, TENTH, HALF = (UUID(int=number) for number in (71, 72, 73, 74))
+CORRECTION: dict[str, Any] = {"project_key": "north", "amount": -100, "currency": "usd"}
+CORRECTION |= {"reason": "outage"}
+PRICE_CUT: dict[str, Any] = {"project_key": "north", "scope": "project", "percent": 10}
+PRICE_CUT |= {"valid_from": NOW, "reason": "partner"}
+FREE: dict[str, Any] = {"scope": "rate", "target": "tokens", "quantity": 500_000}
+FREE |= {"valid_from": NOW, "reason": "launch"}
+WELCOME, GOODBYE, GIFT, SORRY = (UUID(int=number) for number in (81, 82, 83, 84))
+CODE: dict[str, Any] = {"amount": 500, "currency": "usd", "max_uses": 2}
+CREDIT: dict[str, Any] = {"project_key": "north", "amount": 500, "remaining": 500}
+CREDIT |= {"currency": "usd", "reason": "code"}
+MOVE: dict[str, Any] = {"credit_id": GIFT, "kind": "granted", "amount": 500}
+ALERT: dict[str, Any] = {"project_key": "north", "amount": 10_000, "currency": "usd"}
 
 #: Two of everything, in an order that satisfies the foreign keys.
 ROWS: list[tuple[type[Any], dict[str, Any]]] = [
@@ -55,6 +105,41 @@ ROWS: list[tuple[type[Any], dict[str, Any]]] = [
             "currency": "eur",
         },
     ),
+    (BillingEvent, {"id": TOLD, "stripe_id": "evt_1", **CHANGE}),
+    (BillingEvent, {"id": ALSO_TOLD, "stripe_id": "evt_2", **CHANGE}),
+    (BillingEventHandling, {"event_id": TOLD, "handler": "host.tell_owner"}),
+    (BillingEventHandling, {"event_id": TOLD, "handler": "host.count"}),
+    (BillingRate, {"id": MINUTE, "name": "machine.small", "unit": "minute", **RATE}),
+    (BillingRate, {"id": COUNT, "name": "tokens", "unit": "count", **RATE}),
+    (BillingRecord, {"id": UUID(int=53), **RECORD}),
+    (BillingRecord, {"id": UUID(int=54), **RECORD, "resource_id": "2"}),
+    (BillingPause, {"resource_type": "machine", "resource_id": "3"}),
+    (BillingPause, {"resource_type": "machine", "resource_id": "4"}),
+    (Usage, {"id": UUID(int=55), **USE, "event_id": "call-1"}),
+    (Usage, {"id": UUID(int=56), **USE, "event_id": "call-2"}),
+    (UsageTotal, TOTAL | {"resource_type": "", "resource_id": ""}),
+    (UsageTotal, TOTAL | MACHINE),
+    (Invoice, {"id": MARCH, **PERIOD, **SUMS}),
+    (Invoice, {"id": APRIL, **PERIOD, **SUMS, "project_key": "south"}),
+    (Invoice, {"id": VOID, **PERIOD, **SUMS, "live_marker": None}),
+    (Adjustment, {"id": TOO_DEAR, **CORRECTION}),
+    (Adjustment, {"id": TOO_CHEAP, **CORRECTION, "amount": 100, "invoice_id": MARCH}),
+    (Discount, {"id": TENTH, **PRICE_CUT}),
+    (Discount, {"id": HALF, **PRICE_CUT, "project_key": "south", "percent": 50}),
+    (Allowance, {"id": UUID(int=75), **FREE}),
+    (Allowance, {"id": UUID(int=76), **FREE, "project_key": "south"}),
+    (InvoiceLine, {"id": UUID(int=77), **LINE, "position": 0, "rate_id": MINUTE}),
+    (InvoiceLine, {"id": UUID(int=78), **LINE, "position": 1, "discount_id": TENTH}),
+    (InvoiceGroup, {**LINE, "position": 0, "rate_id": MINUTE, "line_count": 1}),
+    (InvoiceGroup, {**LINE, "position": 1, "rate_id": COUNT, "line_count": 1}),
+    (CreditCode, {"id": WELCOME, **CODE, "code": "WELCOME"}),
+    (CreditCode, {"id": GOODBYE, **CODE, "code": "GOODBYE", "uses": 2}),
+    (Credit, {"id": GIFT, **CREDIT, "code_id": WELCOME}),
+    (Credit, {"id": SORRY, **CREDIT, "invoice_id": MARCH, "remaining": 0}),
+    (CreditEntry, {"id": UUID(int=85), **MOVE}),
+    (CreditEntry, {"id": UUID(int=86), **MOVE, "credit_id": SORRY, "invoice_id": MARCH}),
+    (SpendingAlert, {"id": UUID(int=87), **ALERT}),
+    (SpendingAlert, {"id": UUID(int=88), **ALERT, "project_key": "south", "label": "staging"}),
 ]
 
 #: What a row of each model is when nothing is wrong with it.
@@ -72,6 +157,23 @@ SOUND: dict[type[Any], dict[str, Any]] = {
         "amount": 1,
         "currency": "eur",
     },
+    BillingEvent: {"stripe_id": "evt_new", **CHANGE},
+    BillingEventHandling: {"event_id": ALSO_TOLD, "handler": "host.tell_owner"},
+    BillingRate: {"id": UUID(int=57), "name": "disk.gb", "unit": "minute", **RATE},
+    BillingRecord: {**RECORD, "ended_at": NOW, "open_marker": None},
+    BillingPause: {"resource_type": "machine", "resource_id": "5"},
+    Usage: {**USE, "event_id": "call-3"},
+    UsageTotal: TOTAL | {"resource_type": "machine", "resource_id": "2"},
+    Invoice: {**PERIOD, **SUMS, "live_marker": None},
+    Adjustment: CORRECTION,
+    Discount: PRICE_CUT,
+    Allowance: FREE,
+    InvoiceLine: {**LINE, "position": 2},
+    InvoiceGroup: {**LINE, "position": 2, "line_count": 1},
+    CreditCode: {**CODE, "code": "AUTUMN"},
+    Credit: {**CREDIT, "code_id": GOODBYE},
+    CreditEntry: MOVE,
+    SpendingAlert: ALERT,
 }
 
 #: Which constraint refuses a row that differs from a sound one in this.
@@ -95,6 +197,52 @@ WRONG: list[tuple[type[Any], str, dict[str, Any]]] = [
     (PaymentHold, "payment_hold_amount_check", {"amount": 0}),
     (PaymentHold, "payment_hold_amount_check", {"amount": -100}),
     (PaymentHold, "payment_hold_payment_method_id_fkey", {"payment_method_id": NOBODY}),
+    (BillingEvent, "billing_event_stripe_id_key", {"stripe_id": "evt_1"}),
+    (BillingEventHandling, "billing_event_handling_event_id_fkey", {"event_id": NOBODY}),
+    (BillingRate, "billing_rate_name_currency_from_key", {"name": "tokens"}),
+    (BillingRecord, "billing_record_open_key", {"open_marker": 1, "ended_at": None}),
+    (BillingRecord, "billing_record_open_marker_check", {"slot": "disk", "open_marker": 2}),
+    (BillingRecord, "billing_record_open_marker_check", {"slot": "disk", "open_marker": 0}),
+    (BillingRecord, "billing_record_quantity_check", {"quantity": 0}),
+    (BillingRecord, "billing_record_quantity_check", {"quantity": Decimal("-0.000001")}),
+    (BillingRecord, "billing_record_ended_at_check", {"ended_at": NOW - MICROSECOND}),
+    (BillingRecord, "billing_record_project_key_fkey", {"project_key": "nowhere"}),
+    (BillingRecord, "billing_record_rate_id_fkey", {"rate_id": NOBODY}),
+    (Usage, "billing_usage_event_id_key", {"event_id": "call-1"}),
+    (Usage, "billing_usage_project_key_fkey", {"project_key": "nowhere"}),
+    (Usage, "billing_usage_rate_id_fkey", {"rate_id": NOBODY}),
+    (UsageTotal, "billing_usage_total_project_key_fkey", {"project_key": "nowhere"}),
+    (UsageTotal, "billing_usage_total_rate_id_fkey", {"rate_id": NOBODY}),
+    (Invoice, "billing_invoice_period_key", {"live_marker": 1}),
+    (Invoice, "billing_invoice_live_marker_check", {"live_marker": 0}),
+    (Invoice, "billing_invoice_live_marker_check", {"live_marker": 2}),
+    (Invoice, "billing_invoice_due_check", {"due": -1}),
+    (Invoice, "billing_invoice_period_check", {"period_end": START}),
+    (Invoice, "billing_invoice_project_key_fkey", {"project_key": "nowhere"}),
+    (Adjustment, "billing_adjustment_project_key_fkey", {"project_key": "nowhere"}),
+    (Adjustment, "billing_adjustment_invoice_id_fkey", {"invoice_id": NOBODY}),
+    (Discount, "billing_discount_project_key_fkey", {"project_key": "nowhere"}),
+    (Allowance, "billing_allowance_project_key_fkey", {"project_key": "nowhere"}),
+    (InvoiceLine, "billing_invoice_line_position_key", {"position": 1}),
+    (InvoiceLine, "billing_invoice_line_invoice_id_fkey", {"invoice_id": NOBODY}),
+    (InvoiceLine, "billing_invoice_line_rate_id_fkey", {"rate_id": NOBODY}),
+    (InvoiceLine, "billing_invoice_line_discount_id_fkey", {"discount_id": NOBODY}),
+    (InvoiceLine, "billing_invoice_line_adjustment_id_fkey", {"adjustment_id": NOBODY}),
+    (InvoiceGroup, "billing_invoice_group_invoice_id_fkey", {"invoice_id": NOBODY}),
+    (InvoiceGroup, "billing_invoice_group_rate_id_fkey", {"rate_id": NOBODY}),
+    (CreditCode, "billing_credit_code_code_key", {"code": "WELCOME"}),
+    (CreditCode, "billing_credit_code_uses_check", {"uses": -1}),
+    (CreditCode, "billing_credit_code_max_uses_check", {"uses": 3}),
+    (Credit, "billing_credit_code_id_key", {"code_id": WELCOME}),
+    (Credit, "billing_credit_amount_check", {"amount": 0, "remaining": 0}),
+    (Credit, "billing_credit_remaining_check", {"remaining": -1}),
+    (Credit, "billing_credit_most_check", {"remaining": 501}),
+    (Credit, "billing_credit_project_key_fkey", {"project_key": "nowhere"}),
+    (Credit, "billing_credit_code_id_fkey", {"code_id": NOBODY}),
+    (Credit, "billing_credit_invoice_id_fkey", {"invoice_id": NOBODY}),
+    (CreditEntry, "billing_credit_entry_credit_id_fkey", {"credit_id": NOBODY}),
+    (CreditEntry, "billing_credit_entry_invoice_id_fkey", {"invoice_id": NOBODY}),
+    (SpendingAlert, "billing_alert_project_key_fkey", {"project_key": "nowhere"}),
 ]
 
 

@@ -261,11 +261,31 @@ def test_hold_begins_before_the_processor_is_asked(app: Flask) -> None:
     assert (hold.state, hold.stripe_id, hold.released_at) == ("starting", None, None)
 
 
+#: Names of rates, from a file that is reviewed like code; ids of the host's, in which spaces and @
+#: are refused; a short word that is refused where it looks like a person's; a random id of ours.
+#: See docs/data.md.
+NOT_PERSONAL = {
+    "billing_adjustment.made_by",
+    "billing_alert.label",
+    "billing_allowance.made_by",
+    "billing_credit.granted_by",
+    "billing_credit_code.made_by",
+    "billing_credit_entry.made_by",
+    "billing_discount.made_by",
+    "billing_event.claimed_by",
+    "billing_invoice.voided_by",
+    "billing_invoice_group.group_name",
+    "billing_rate.group_name",
+    "billing_rate.name",
+}
+
+
 def test_no_column_of_ours_is_meant_for_anything_personal() -> None:
     personal = {
         "address",
         "body",
         "brand",
+        "by",
         "city",
         "client_secret",
         "country",
@@ -273,6 +293,7 @@ def test_no_column_of_ours_is_meant_for_anything_personal() -> None:
         "exp",
         "fingerprint",
         "holder",
+        "label",
         "last4",
         "name",
         "payload",
@@ -281,11 +302,11 @@ def test_no_column_of_ours_is_meant_for_anything_personal() -> None:
         "url",
     }
 
-    found = [
+    found = {
         f"{model.__tablename__}.{column.name}"
         for model in models.MODELS
         for column in model.__table__.columns
         if personal & {column.name, *column.name.split("_")}
-    ]
+    }
 
-    assert found == []
+    assert found == NOT_PERSONAL
