@@ -6,14 +6,16 @@ where the row's own stamp is older. Whatever overlaps or arrives late, the newes
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sqlalchemy import insert, select, update
+from flask import current_app
+from sqlalchemy import and_, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from flask_billing import clock, projects
+from flask_billing import clock, projects, signals
 from flask_billing.errors import GatewayError
-from flask_billing.gateways import PaymentMethodDetails
+from flask_billing.gateways import Mandate, PaymentMethodDetails
 from flask_billing.models import BillingInfo, GatewayAccount, PaymentMethod, SyncStamp
 from flask_billing.ordering import arrange, present
 from flask_billing.state import State, current
@@ -22,23 +24,72 @@ from flask_billing.transactions import begin
 if TYPE_CHECKING:
     from uuid import UUID
 
-__all__ = ["account_id", "customer", "payment_method", "take_stamp", "write_removal"]
+__all__ = [
+    "Answer",
+    "account_id",
+    "ask",
+    "customer",
+    "learn_mandate",
+    "payment_method",
+    "take_stamp",
+    "write",
+    "write_customer_removal",
+    "write_payment_method",
+    "write_removal",
+]
+
+
+class _Known(NamedTuple):
+    """What we know of a payment method before the processor is asked."""
+
+    id: UUID
+    billing_info_id: UUID
+    customer_id: str
+    mandate_id: str | None
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the processor said of a payment method.
+
+    :ivar stamp: Taken before it was asked.
+    :ivar known: `None` where no row of ours is of this payment method.
+    :ivar details: `None` where the processor knows no such method.
+    :ivar usable: Whether it could be charged.
+    """
+
+    stamp: int
+    known: _Known | None
+    details: PaymentMethodDetails | None
+    usable: bool = False
 
 
 def take_stamp() -> int:
     """Return the next stamp; commits the session, so that every later stamp is higher."""
     session = current().db.session
+    counted = update(SyncStamp).where(SyncStamp.id == 1).values(last=SyncStamp.last + 1)
     while True:
-        counted = update(SyncStamp).where(SyncStamp.id == 1).values(last=SyncStamp.last + 1)
-        if projects.connection().execute(counted).rowcount:
-            stamp: int = session.scalars(select(SyncStamp.last).where(SyncStamp.id == 1)).one()
-            session.commit()
+        stamp = _count(counted)
+        session.commit()
+        if stamp is not None:
             return stamp
         try:
             session.execute(insert(SyncStamp).values(id=1, last=0))
             session.commit()
         except IntegrityError:
             session.rollback()
+
+
+def _count(counted: Any) -> int | None:
+    connection = projects.connection()
+    # MariaDB's UPDATE gives nothing back; until the commit nobody else can count.
+    stamp: int | None
+    if connection.dialect.name in {"postgresql", "sqlite"}:
+        stamp = connection.scalar(counted.returning(SyncStamp.last))
+    else:
+        connection.execute(counted)
+        stamp = connection.scalar(select(SyncStamp.last).where(SyncStamp.id == 1))
+    return stamp
 
 
 def account_id() -> str | None:
@@ -69,14 +120,65 @@ def _learn_account(state: State) -> str | None:
     return found
 
 
-def payment_method(method: PaymentMethod) -> None:
-    """Bring a row up to what the processor says of the payment method; commits the session.
+def payment_method(stripe_id: str) -> Answer:
+    """Bring the row of a payment method, if there is one, up to what the processor says.
+
+    Commits the session.
 
     :raises GatewayError: The processor refused or did not answer.
     """
-    stripe_id = method.stripe_id
+    answer = ask(stripe_id)
+    if answer.known is not None:
+        write(answer)
+    return answer
+
+
+def ask(stripe_id: str) -> Answer:
+    """Ask the processor for a payment method, under a new stamp; commits the session.
+
+    :raises GatewayError: The processor refused or did not answer.
+    """
+    state = current()
     stamp = take_stamp()
-    write_payment_method(method, current().gateway.payment_method(stripe_id), stamp)
+    # Only now: a mandate that somebody learned of before an older stamp has to be asked for too.
+    query = (
+        select(
+            PaymentMethod.id,
+            PaymentMethod.billing_info_id,
+            BillingInfo.stripe_id,
+            PaymentMethod.mandate_id,
+        )
+        .join(BillingInfo, BillingInfo.id == PaymentMethod.billing_info_id)
+        .where(PaymentMethod.stripe_id == stripe_id)
+    )
+    row = state.db.session.execute(query).one_or_none()
+    state.db.session.commit()
+    known = _Known(*row) if row is not None else None
+    details = state.gateway.payment_method(stripe_id)
+    if details is None and known is not None:
+        # To the key of another account everything is missing; this tells it from what is gone.
+        state.gateway.customer(known.customer_id)
+    usable = details is not None and not details.is_expired(clock.now())
+    if usable and known is not None and known.mandate_id is not None:
+        mandate = state.gateway.mandate(known.mandate_id)
+        usable = mandate is not None and mandate.active
+    return Answer(stamp, known, details, usable)
+
+
+def write(answer: Answer) -> bool:
+    """Write what the processor said of a payment method that we know; commits the session.
+
+    :returns: Whether it was written; a newer stamp refuses, and what is gone stays gone.
+    """
+    if answer.known is None:
+        raise ValueError("No row is of this payment method.")
+    method_id, info_id, customer_id, _ = answer.known
+    if answer.details is None or answer.details.customer_id != customer_id:
+        # One that left its customer can never be charged again.
+        return write_removal(method_id, info_id, answer.stamp)
+    written = _write(method_id, answer.stamp, usable=answer.usable)
+    current().db.session.commit()
+    return written
 
 
 def write_payment_method(
@@ -84,36 +186,65 @@ def write_payment_method(
 ) -> None:
     """Write what the processor said of a payment method; commits the session.
 
+    Of one with a mandate only that it is gone: whether it can be charged hangs on more than this.
+
     :param details: `None` where the processor knows no such method.
     :param stamp: Taken before the processor was asked.
     """
-    if details is None or details.customer_id != method.billing_info.stripe_id:
-        # One that left its customer can never be charged again.
-        write_removal(method, stamp)
+    current().db.session.refresh(method)
+    known = _Known(method.id, method.billing_info_id, method.billing_info.stripe_id, None)
+    is_there = details is not None and details.customer_id == known.customer_id
+    if is_there and method.mandate_id is not None:
+        current().db.session.commit()
         return
-    _write(method.id, stamp, usable=not details.is_expired(clock.now()))
-    current().db.session.commit()
+    usable = details is not None and not details.is_expired(clock.now())
+    write(Answer(stamp, known, details, usable))
 
 
-def customer(info: BillingInfo) -> None:
-    """Bring a row up to what the processor says of the customer; commits the session.
+def learn_mandate(mandate: Mandate) -> None:
+    """Note which mandate a payment method hangs on; commits the session.
 
+    Without a stamp: it is a fact that does not change, and whoever asks from now on asks for it.
+    """
+    if not mandate.multi_use:
+        return
+    session = current().db.session
+    learned = update(PaymentMethod).where(PaymentMethod.stripe_id == mandate.payment_method_id)
+    if not mandate.active:
+        # The end of one does not end a newer one.
+        learned = learned.where(PaymentMethod.mandate_id.is_(None))
+    projects.connection().execute(learned.values(mandate_id=mandate.stripe_id))
+    session.commit()
+
+
+def customer(stripe_id: str) -> bool:
+    """Bring the row of a customer, if there is one, up to what the processor says.
+
+    Commits the session. Of a living customer nothing is kept but its id, so there is something to
+    write only once it is deleted, and that is final.
+
+    :returns: Whether there is a row.
     :raises GatewayError: The processor refused or did not answer.
     """
-    stripe_id = info.stripe_id
-    current().db.session.commit()
-    if current().gateway.customer(stripe_id).deleted:
-        write_customer_removal(info)
+    state = current()
+    query = select(BillingInfo.id, BillingInfo.removed_at).where(BillingInfo.stripe_id == stripe_id)
+    row = state.db.session.execute(query).one_or_none()
+    state.db.session.commit()
+    if row is None:
+        return False
+    info_id, removed_at = row
+    if removed_at is None and state.gateway.customer(stripe_id).deleted:
+        write_customer_removal(info_id)
+    return True
 
 
-def write_customer_removal(info: BillingInfo) -> None:
+def write_customer_removal(info_id: UUID) -> None:
     """Write that a customer was deleted at the processor; commits the session.
 
     The rows stay and say so, its payment methods' too. No stamp is compared: nothing that the
     processor answers afterwards can be different.
     """
     session = current().db.session
-    info_id = info.id
     stamp = take_stamp()
     begin(info_id)
     gone = {"stamp": stamp, "removed_at": clock.now()}
@@ -122,28 +253,39 @@ def write_customer_removal(info: BillingInfo) -> None:
         .where(BillingInfo.id == info_id, BillingInfo.removed_at.is_(None))
         .values(gone)
     )
+    left = and_(PaymentMethod.billing_info_id == info_id, PaymentMethod.removed_at.is_(None))
+    method_ids = list(session.scalars(select(PaymentMethod.id).where(left)))
     projects.connection().execute(
-        update(PaymentMethod)
-        .where(PaymentMethod.billing_info_id == info_id, PaymentMethod.removed_at.is_(None))
-        .values(gone | {"position": None, "usable": False})
+        update(PaymentMethod).where(left).values(gone | {"position": None, "usable": False})
     )
     session.commit()
+    for method_id in method_ids:
+        _tell_removal(method_id)
 
 
-def write_removal(method: PaymentMethod, stamp: int) -> bool:
-    """Write that a payment method is gone at the processor; commits the session.
+def write_removal(method_id: UUID, info_id: UUID, stamp: int) -> bool:
+    """Write that a payment method is gone at the processor, and tell; commits the session.
 
     The row stays, so that an answer that comes late cannot bring the method back.
 
     :returns: Whether this very call wrote it; a newer stamp refuses.
     """
     session = current().db.session
-    method_id, info_id = method.id, method.billing_info_id
     begin(info_id)
     written = _write(method_id, stamp, removed_at=clock.now(), position=None, usable=False)
     arrange(session, present(session, info_id))
     session.commit()
+    if written:
+        _tell_removal(method_id)
     return written
+
+
+def _tell_removal(method_id: UUID) -> None:
+    method = current().db.session.get_one(PaymentMethod, method_id)
+    app = current_app._get_current_object()  # type: ignore[attr-defined]
+    signals.payment_method_removed.send(
+        app, billing_info=method.billing_info, payment_method=method
+    )
 
 
 def _write(method_id: UUID, stamp: int, **values: Any) -> bool:
