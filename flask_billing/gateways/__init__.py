@@ -8,10 +8,13 @@ from flask_billing.gateways.protocol import (
     CustomerDetails,
     Gateway,
     Hold,
+    Mandate,
     PaymentMethodDetails,
+    RemoteEvent,
     RemoteSetupSession,
     SetupRequest,
     TaxId,
+    WebhookEndpoint,
 )
 
 __all__ = [
@@ -20,8 +23,11 @@ __all__ = [
     "CustomerDetails",
     "Gateway",
     "Hold",
+    "Mandate",
     "PaymentMethodDetails",
+    "RemoteEvent",
     "RemoteSetupSession",
     "SetupRequest",
     "TaxId",
+    "WebhookEndpoint",
 ]

@@ -6,6 +6,7 @@ forgotten, never logged, cached or stored.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
@@ -17,10 +18,13 @@ __all__ = [
     "CustomerDetails",
     "Gateway",
     "Hold",
+    "Mandate",
     "PaymentMethodDetails",
+    "RemoteEvent",
     "RemoteSetupSession",
     "SetupRequest",
     "TaxId",
+    "WebhookEndpoint",
 ]
 
 
@@ -73,6 +77,8 @@ class Customer:
     stripe_id: str
     livemode: bool = False
     deleted: bool = False
+    #: The id of our row that the customer was made for, as the processor was told.
+    local_id: str | None = None
     details: CustomerDetails = field(default_factory=CustomerDetails)
     tax_ids: tuple[TaxId, ...] = ()
 
@@ -143,6 +149,8 @@ class RemoteSetupSession:
     succeeded: bool = False
     #: Whether the outcome is still to come.
     processing: bool = False
+    #: The customer's permission to debit a bank account, for more than one payment.
+    mandate_id: str | None = None
     payment_method: PaymentMethodDetails | None = None
 
 
@@ -155,6 +163,54 @@ class Hold:
     state: str
 
 
+@dataclass(frozen=True, kw_only=True)
+class Mandate:
+    """A customer's permission to debit a bank account."""
+
+    stripe_id: str
+    payment_method_id: str | None
+    #: Whether it can be used now. One for a single payment is used up by it, which says nothing.
+    active: bool
+    #: Whether it is meant for more than one payment.
+    multi_use: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class RemoteEvent:
+    """A notification: what kind of change happened to which object, and nothing of its content."""
+
+    stripe_id: str
+    type: str
+    livemode: bool
+    created_at: datetime
+    object_id: str | None = None
+    object_type: str | None = None
+    #: The customer that the object belongs to, or belonged to before the change.
+    customer_id: str | None = None
+    #: The connected account that it happened on; `None` for the key's own.
+    account_id: str | None = None
+    api_version: str | None = None
+    #: The key of the request that caused it, whoever made that request.
+    idempotency_key: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class WebhookEndpoint:
+    """Where the processor sends its notifications to."""
+
+    stripe_id: str
+    url: str
+    enabled: bool
+    #: Event types, or ``"*"`` for all.
+    types: frozenset[str]
+    #: The API version that notifications are written in; `None` follows the account's default.
+    api_version: str | None = None
+    #: Whether it is sent what happens on connected accounts instead of what happens on our own.
+    connect: bool = False
+    #: What it signs with; there only in the answer that creates it.
+    secret: str | None = field(default=None, repr=False)
+
+
 class Gateway(Protocol):
     """The adapter to one payment processor.
 
@@ -165,6 +221,8 @@ class Gateway(Protocol):
     """
 
     name: str
+    #: The version of the processor's API that this adapter speaks.
+    api_version: str
 
     def account_id(self) -> str:
         """Return the id of the account that the key belongs to."""
@@ -214,3 +272,56 @@ class Gateway(Protocol):
 
     def release_hold(self, stripe_id: str) -> Hold:
         """Give a held amount back; one that is released already is fine."""
+
+    def setup_intent_local_id(self, stripe_id: str) -> str | None:
+        """Return the id of our row that an attempt to save a method was made for, if any.
+
+        :returns: `None` also where the processor knows no such attempt.
+        """
+
+    def mandate(self, stripe_id: str) -> Mandate | None:
+        """Return a mandate, or `None` where the processor knows no such id."""
+
+    def customers(self, *, after: str | None = None) -> Iterator[Customer]:
+        """Yield every customer of the account with its `local_id`, newest first, page by page.
+
+        :param after: The id of the last one that was seen.
+        """
+
+    def read_event(self, body: bytes, signature: str, secrets: Iterable[str]) -> RemoteEvent:
+        """Return the notification in a request, if one of `secrets` has signed it just now.
+
+        Makes no call.
+
+        :param body: The raw bytes of the request.
+        :param signature: The header that came with it.
+        :raises flask_billing.errors.EventRefused: It is not signed by any of them, too old, from
+            the future, or no notification at all.
+        """
+
+    def events(
+        self, *, types: Iterable[str] = (), since: datetime | None = None, undelivered: bool = False
+    ) -> Iterator[RemoteEvent]:
+        """Yield the notifications that the processor still keeps, newest first, page by page.
+
+        :param types: None for all.
+        :param since: Only those that happened at or after this moment.
+        :param undelivered: Only those that some endpoint did not take yet.
+        """
+
+    def webhook_endpoints(self) -> list[WebhookEndpoint]:
+        """Return all addresses that notifications are sent to."""
+
+    def create_webhook_endpoint(self, url: str, types: Iterable[str]) -> WebhookEndpoint:
+        """Have notifications of `types` sent to `url`, in this adapter's API version.
+
+        Each call makes one, with a secret of its own, even for an address that has one.
+        """
+
+    def update_webhook_endpoint(
+        self, stripe_id: str, *, types: Iterable[str] | None = None, enabled: bool | None = None
+    ) -> WebhookEndpoint:
+        """Change which notifications an endpoint wants, or whether it gets any."""
+
+    def delete_webhook_endpoint(self, stripe_id: str) -> None:
+        """Send nothing more to an endpoint; one that is gone already is fine."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +10,7 @@ from uuid import UUID
 
 import pytest
 import stripe
+from pytest_httpserver import HTTPServer
 
 from flask_billing.gateways import CustomerDetails, SetupRequest
 from flask_billing.gateways.stripe import StripeGateway
@@ -20,6 +22,9 @@ OTHER_ROW = UUID("01a3b0d5-0000-7000-8000-000000000002")
 
 #: Nobody's method takes these ids for wrong before it asks.
 NOBODY = "cus_nobody"
+
+#: Where notifications could be sent to.
+ADDRESS = "https://host.test/billing/webhooks/stripe"
 
 
 @dataclass(frozen=True)
@@ -60,6 +65,18 @@ CALLS: dict[str, Callable[[StripeGateway], object]] = {
     "hold": lambda gateway: gateway.hold(NOBODY, "pm_nobody", 100, "eur", local_id=ROW),
     "find_hold": lambda gateway: gateway.find_hold(NOBODY, ROW),
     "release_hold": lambda gateway: gateway.release_hold("pi_nobody"),
+    "setup_intent_local_id": lambda gateway: gateway.setup_intent_local_id("seti_nobody"),
+    "mandate": lambda gateway: gateway.mandate("mandate_nobody"),
+    "customers": lambda gateway: list(gateway.customers()),
+    "events": lambda gateway: list(gateway.events()),
+    "webhook_endpoints": lambda gateway: gateway.webhook_endpoints(),
+    "create_webhook_endpoint": lambda gateway: gateway.create_webhook_endpoint(
+        ADDRESS, ["customer.updated"]
+    ),
+    "update_webhook_endpoint": lambda gateway: gateway.update_webhook_endpoint(
+        "we_nobody", enabled=False
+    ),
+    "delete_webhook_endpoint": lambda gateway: gateway.delete_webhook_endpoint("we_nobody"),
 }
 
 
@@ -105,3 +122,17 @@ def saved(sdk: stripe.StripeClient, stripe_sandbox: Sandbox) -> Saved:
     method = sdk.v1.payment_methods.attach("pm_card_visa", {"customer": customer.id})
     stripe_sandbox.requests.clear()
     return Saved(customer.id, method.id)
+
+
+@pytest.fixture
+def answering(
+    make_gateway: Callable[..., StripeGateway], httpserver: HTTPServer
+) -> Callable[[Any], StripeGateway]:
+    """Makes a gateway that gets one answer, whatever it asks."""
+
+    def make(answer: Any) -> StripeGateway:
+        httpserver.clear()
+        httpserver.expect_request(re.compile("/v1/.*")).respond_with_json(answer)
+        return make_gateway(STRIPE_API_BASE=httpserver.url_for(""))
+
+    return make

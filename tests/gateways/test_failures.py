@@ -210,6 +210,28 @@ def test_answer_that_is_no_answer_leaves_the_outcome_unknown(
         make_gateway(STRIPE_API_BASE=httpserver.url_for("")).account_id()
 
 
+#: Those that look at nothing in the answer: that there is one is enough.
+SILENT = {
+    "expire_setup_session",
+    "remove_tax_id",
+    "detach_payment_method",
+    "delete_webhook_endpoint",
+}
+
+
+@pytest.mark.parametrize("name", sorted(CALLS.keys() - SILENT))
+def test_answer_of_no_known_shape_leaves_the_outcome_unknown(
+    answering: Callable[[Any], StripeGateway], name: str
+) -> None:
+    for answer in ({}, [], None, [{"email": "canary@example.com"}]):
+        with pytest.raises(GatewayUnavailable) as failed:
+            CALLS[name](answering(answer))
+
+        assert failed.value.code == "malformed_answer"
+        assert failed.value.__context__ is None
+        assert "canary" not in str(failed.value)
+
+
 def test_reading_has_a_time_limit(
     make_gateway: Callable[..., StripeGateway], stripe_sandbox: Sandbox
 ) -> None:

@@ -14,7 +14,7 @@ import pytest
 import stripe
 
 from flask_billing.customers import LiveDetails
-from flask_billing.errors import GatewayError
+from flask_billing.errors import EventRefused, GatewayError
 from flask_billing.gateways import (
     Address,
     Customer,
@@ -25,7 +25,8 @@ from flask_billing.gateways import (
 )
 from flask_billing.gateways.stripe import StripeGateway
 from flask_billing.sandbox import Sandbox
-from tests.gateways.conftest import CALLS, OTHER_ROW, ROW, Saved, setup_request
+from tests.gateways import notices
+from tests.gateways.conftest import ADDRESS, CALLS, OTHER_ROW, ROW, Saved, setup_request
 
 CANARY = "canary@example.com"
 
@@ -81,6 +82,36 @@ def test_error_of_the_sdk_cannot_be_reached_from_ours(
     assert failed.value.__context__ is None
 
 
+CANARIES = notices.written(notices.event({"object": CANARY, "email": CANARY}))
+WRONGLY_POSTED: dict[str, tuple[bytes, Callable[[bytes], str], str]] = {
+    "wrong object": (CANARIES, notices.header, "malformed"),
+    "no header": (CANARIES, lambda _: "", "signature"),
+    "odd header": (CANARIES, lambda _: f"t=1,v1={CANARY}\udcff", "signature"),
+    "another secret": (CANARIES, lambda body: notices.header(body, "whsec_x"), "signature"),
+    "too old": (CANARIES, lambda body: notices.header(body, at=1), "time"),
+    "no text": (CANARIES + b"\xff", notices.header, "malformed"),
+    "no JSON": (CANARIES + b"}", notices.header, "malformed"),
+}
+SECRETS = [notices.SECRET, f"whsec_{CANARY}"]
+
+
+@pytest.mark.parametrize("posted", WRONGLY_POSTED.values(), ids=WRONGLY_POSTED)
+def test_refusal_of_a_notification_carries_nothing_of_it(
+    gateway: StripeGateway, posted: tuple[bytes, Callable[[bytes], str], str]
+) -> None:
+    body, sign, reason = posted
+
+    with pytest.raises(EventRefused) as refused:
+        gateway.read_event(body, sign(body), SECRETS)
+
+    told = told_by(refused.value)
+    assert CANARY not in told
+    assert "whsec" not in told
+    assert refused.value.reason == reason
+    assert refused.value.__cause__ is None
+    assert refused.value.__context__ is None
+
+
 def test_real_decline_carries_nothing_personal(
     gateway: StripeGateway, sdk: stripe.StripeClient, saved: Saved
 ) -> None:
@@ -111,6 +142,9 @@ def journey(gateway: StripeGateway, sandbox: Sandbox, saved: Saved) -> str:
     gateway.customer(saved.customer)
     gateway.payment_methods(saved.customer)
     gateway.hold(saved.customer, saved.method, 100, "eur", local_id=ROW)
+    list(gateway.customers())
+    list(gateway.events())
+    gateway.create_webhook_endpoint(ADDRESS, ["customer.updated"])
     sandbox.fail("GET /v1/customers/*", how="refuse", message=f"{CANARY} is gone.")
     with pytest.raises(GatewayError):
         gateway.customer(saved.customer)
@@ -137,6 +171,7 @@ def test_logs_at_debug_hold_nothing_personal_and_no_secret(
         "Canary Row",
         "DE123456789",
         "_secret_",
+        "whsec_",
         "canarykey",
         "4242",
         address,
@@ -245,6 +280,7 @@ def test_repr_of_what_stripe_knows_shows_nothing_personal() -> None:
         local_id=None,
         purpose=None,
         customer_id=None,
+        mandate_id=None,
         payment_method=method,
     )
     page = LiveDetails(customer=customer, methods={"pm_1": method})

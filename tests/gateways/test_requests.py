@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from uuid import UUID
 
 import pytest
@@ -13,7 +14,10 @@ from flask_billing.gateways import Address, CustomerDetails
 from flask_billing.gateways.stripe import StripeGateway
 from flask_billing.sandbox import Sandbox
 from tests.conformance.stripe_document import assert_request_conforms
-from tests.gateways.conftest import OTHER_ROW, ROW, Saved, setup_request
+from tests.gateways.conftest import ADDRESS, OTHER_ROW, ROW, Saved, setup_request
+
+PATH = "/v1/webhook_endpoints"
+TYPES = ["checkout.session.expired", "customer.updated", "payment_method.detached"]
 
 FULL = CustomerDetails(
     name="Ada Lovelace",
@@ -53,11 +57,25 @@ def journey(gateway: StripeGateway, stripe_sandbox: Sandbox, saved: Saved) -> Sa
     gateway.find_hold(saved.customer, ROW)
     gateway.release_hold(hold.stripe_id)
     gateway.detach_payment_method(saved.method)
+    gateway.setup_intent_local_id("seti_1")
+    gateway.mandate("mandate_1")
+    notifications(gateway)
+    list(gateway.customers(after=saved.customer))
     return stripe_sandbox
 
 
+def notifications(gateway: StripeGateway) -> None:
+    types = ["payment_method.detached", "checkout.session.expired", "customer.updated"]
+    endpoint = gateway.create_webhook_endpoint(ADDRESS, types)
+    gateway.update_webhook_endpoint(endpoint.stripe_id, types=["*"], enabled=False)
+    gateway.webhook_endpoints()
+    gateway.delete_webhook_endpoint(endpoint.stripe_id)
+    since = datetime(2026, 11, 30, 23, 59, 59, 999_999, tzinfo=UTC)
+    list(gateway.events(types=types, since=since, undelivered=True))
+
+
 def test_every_request_is_one_that_stripe_takes(journey: Sandbox) -> None:
-    assert len(journey.requests) >= 16
+    assert len(journey.requests) >= 24
     for request in journey.requests:
         assert_request_conforms(request.method, request.path, request.params)
 
@@ -167,3 +185,44 @@ def test_version_of_the_api_is_the_one_that_the_sdk_pins(
     [(request, _answer)] = httpserver.log
     assert request.headers["Stripe-Version"] == stripe.api_version
     assert '"name": "flask_billing"' in request.headers["X-Stripe-Client-User-Agent"]
+
+
+def test_endpoint_is_made_for_this_version_with_its_types_in_order(journey: Sandbox) -> None:
+    [created] = journey.requests.of("POST /v1/webhook_endpoints")
+
+    assert created.params == {
+        "url": ADDRESS,
+        "enabled_events": TYPES,
+        "api_version": stripe.api_version,
+    }
+
+
+def test_change_of_an_endpoint_sends_only_what_changes(
+    gateway: StripeGateway, stripe_sandbox: Sandbox
+) -> None:
+    stripe_id = gateway.create_webhook_endpoint(ADDRESS, ["customer.updated"]).stripe_id
+
+    gateway.update_webhook_endpoint(stripe_id, types=["customer.deleted"])
+    gateway.update_webhook_endpoint(stripe_id, enabled=False)
+
+    sent = [request.params for request in stripe_sandbox.requests.of(f"POST {PATH}/{stripe_id}")]
+    assert sent == [{"enabled_events": ["customer.deleted"]}, {"disabled": "true"}]
+
+
+def test_events_are_asked_for_by_type_time_and_delivery(journey: Sandbox) -> None:
+    [listed] = journey.requests.of("GET /v1/events")
+
+    assert listed.params == {
+        "limit": "100",
+        "types": TYPES,
+        "created": {"gte": "1796083199"},
+        "delivery_success": "false",
+    }
+
+
+def test_customers_are_asked_for_page_by_page_after_the_last_one(
+    journey: Sandbox, saved: Saved
+) -> None:
+    [listed] = journey.requests.of("GET /v1/customers")
+
+    assert listed.params == {"limit": "100", "starting_after": saved.customer}

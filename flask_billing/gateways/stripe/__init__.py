@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from functools import cached_property
-from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import Any
 from uuid import UUID
 
 import stripe
@@ -14,12 +13,19 @@ from flask_billing.gateways.protocol import (
     Customer,
     CustomerDetails,
     Hold,
+    Mandate,
     PaymentMethodDetails,
     RemoteSetupSession,
     SetupRequest,
     TaxId,
 )
-from flask_billing.gateways.stripe.failing import error_of, our_errors, silence_logger
+from flask_billing.gateways.stripe.failing import (
+    error_of,
+    none_where_missing,
+    our_errors,
+    our_errors_on_the_way,
+)
+from flask_billing.gateways.stripe.notifying import Notifying
 from flask_billing.gateways.stripe.reading import (
     LOCAL_ID,
     NOTE,
@@ -27,18 +33,16 @@ from flask_billing.gateways.stripe.reading import (
     customer_of,
     hold_of,
     local_id_of,
+    mandate_of,
     method_of,
     session_of,
     tax_id_of,
 )
 
-if TYPE_CHECKING:
-    from flask_billing.settings import Settings
-
 __all__ = ["StripeGateway"]
 
 
-class StripeGateway:
+class StripeGateway(Notifying):
     """Speaks to Stripe with one client for each app.
 
     The API version is the SDK's own. Connection and reading have time limits, and an unknown
@@ -46,25 +50,6 @@ class StripeGateway:
     """
 
     name = "stripe"
-
-    def __init__(self, settings: Settings) -> None:
-        addresses = ("api", "files", "connect", "meter_events")
-        base = settings.api_base
-        self._key = settings.secret_key
-        self._timeout = settings.timeout
-        self._addresses: Any = dict.fromkeys(addresses, base) if base else {}
-        silence_logger()
-        if stripe.app_info is None:
-            stripe.set_app_info("flask_billing", version=version("flask-billing"))
-
-    @cached_property
-    def _client(self) -> stripe.StripeClient:
-        return stripe.StripeClient(
-            self._key or "",
-            max_network_retries=2,
-            http_client=stripe.RequestsClient(timeout=self._timeout),
-            base_addresses=self._addresses,
-        )
 
     @our_errors
     def account_id(self) -> str:
@@ -113,6 +98,15 @@ class StripeGateway:
         """Return a customer with its tax ids; a deleted one says so."""
         return customer_of(self._client.v1.customers.retrieve(stripe_id, {"expand": ["tax_ids"]}))
 
+    @our_errors_on_the_way
+    def customers(self, *, after: str | None = None) -> Iterator[Customer]:
+        """Yield every customer of the account, newest first; without their tax ids."""
+        params: Any = {"limit": 100}
+        if after is not None:
+            params["starting_after"] = after
+        for customer in self._client.v1.customers.list(params).auto_paging_iter():
+            yield customer_of(customer)
+
     @our_errors
     def update_customer(
         self, stripe_id: str, details: CustomerDetails, *, local_id: UUID, key: str
@@ -147,13 +141,10 @@ class StripeGateway:
         )
 
     @our_errors
+    @none_where_missing
     def remove_tax_id(self, customer_id: str, tax_id: str) -> None:
         """Take a tax id from a customer; one that is gone already is fine."""
-        try:
-            self._client.v1.customers.tax_ids.delete(customer_id, tax_id)
-        except stripe.InvalidRequestError as error:
-            if error.code != "resource_missing":
-                raise
+        self._client.v1.customers.tax_ids.delete(customer_id, tax_id)
 
     @our_errors
     def payment_methods(self, customer_id: str) -> list[PaymentMethodDetails]:
@@ -162,14 +153,10 @@ class StripeGateway:
         return [method_of(method) for method in page.auto_paging_iter()]
 
     @our_errors
+    @none_where_missing
     def payment_method(self, stripe_id: str) -> PaymentMethodDetails | None:
         """Return a payment method, or `None` where Stripe knows no such id."""
-        try:
-            return method_of(self._client.v1.payment_methods.retrieve(stripe_id))
-        except stripe.InvalidRequestError as error:
-            if error.code == "resource_missing":
-                return None
-            raise
+        return method_of(self._client.v1.payment_methods.retrieve(stripe_id))
 
     def detach_payment_method(self, stripe_id: str) -> None:
         """Take a payment method from its customer for good; one that is gone already is fine."""
@@ -187,6 +174,19 @@ class StripeGateway:
         except stripe.InvalidRequestError as error:
             return error_of(error)
         return None
+
+    @our_errors
+    @none_where_missing
+    def setup_intent_local_id(self, stripe_id: str) -> str | None:
+        """Return the id of our row that a setup intent was made for, if any."""
+        intent = self._client.v1.setup_intents.retrieve(stripe_id)
+        return local_id_of(intent) if intent.id else None
+
+    @our_errors
+    @none_where_missing
+    def mandate(self, stripe_id: str) -> Mandate | None:
+        """Return a mandate, or `None` where Stripe knows no such id."""
+        return mandate_of(self._client.v1.mandates.retrieve(stripe_id))
 
     @our_errors
     def hold(

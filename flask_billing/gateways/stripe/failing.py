@@ -7,7 +7,7 @@ ours are made anew from their codes.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
@@ -21,7 +21,13 @@ from flask_billing.errors import (
     PaymentDeclined,
 )
 
-__all__ = ["error_of", "our_errors", "silence_logger"]
+__all__ = [
+    "error_of",
+    "none_where_missing",
+    "our_errors",
+    "our_errors_on_the_way",
+    "silence_logger",
+]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -43,7 +49,38 @@ def our_errors(call: Callable[P, T]) -> Callable[P, T]:
             return call(*args, **kwargs)
         except stripe.StripeError as error:
             ours = error_of(error)
+        except (AttributeError, KeyError, TypeError):
+            # An answer of another shape than any version's; what it holds is left behind.
+            ours = GatewayUnavailable("Stripe's answer can't be read.", code="malformed_answer")
         raise ours
+
+    return speak
+
+
+def our_errors_on_the_way(call: Callable[P, Iterator[T]]) -> Callable[P, Iterator[T]]:
+    """Turn the SDK's errors into ours wherever a listing breaks off, as each page is a request."""
+
+    @wraps(call)
+    def speak(*args: P.args, **kwargs: P.kwargs) -> Iterator[T]:
+        things = call(*args, **kwargs)
+        take_one = our_errors(lambda: next(things, None))
+        while (thing := take_one()) is not None:
+            yield thing
+
+    return speak
+
+
+def none_where_missing(call: Callable[P, T]) -> Callable[P, T | None]:
+    """Give `None` where the processor knows no such object, or no longer."""
+
+    @wraps(call)
+    def speak(*args: P.args, **kwargs: P.kwargs) -> T | None:
+        try:
+            return call(*args, **kwargs)
+        except stripe.InvalidRequestError as error:
+            if error.code == "resource_missing":
+                return None
+            raise
 
     return speak
 

@@ -10,9 +10,11 @@ from flask_billing.gateways.protocol import (
     Customer,
     CustomerDetails,
     Hold,
+    Mandate,
     PaymentMethodDetails,
     RemoteSetupSession,
     TaxId,
+    WebhookEndpoint,
 )
 
 __all__ = [
@@ -20,8 +22,10 @@ __all__ = [
     "NOTE",
     "PURPOSE",
     "customer_of",
+    "endpoint_of",
     "hold_of",
     "local_id_of",
+    "mandate_of",
     "method_of",
     "session_of",
     "tax_id_of",
@@ -71,6 +75,7 @@ def session_of(session: Any) -> RemoteSetupSession:
         email=_get(session, "customer_details", "email") or "",
         succeeded=status == "succeeded",
         processing=status == "processing",
+        mandate_id=_id(_get(intent, "mandate")),
         payment_method=None if method is None or isinstance(method, str) else method_of(method),
     )
 
@@ -83,6 +88,7 @@ def customer_of(customer: Any) -> Customer:
     return Customer(
         stripe_id=customer.id,
         livemode=customer.livemode,
+        local_id=local_id_of(customer),
         details=CustomerDetails(
             name=_get(customer, "name") or "",
             company=_get(customer, "business_name") or "",
@@ -132,3 +138,26 @@ def hold_of(intent: Any) -> Hold:
     """Return a payment intent that holds an amount."""
     states = {"requires_capture": "held", "processing": "processing", "canceled": "released"}
     return Hold(stripe_id=intent.id, state=states.get(intent.status, "declined"))
+
+
+def mandate_of(mandate: Any) -> Mandate:
+    """Return a mandate."""
+    return Mandate(
+        stripe_id=mandate.id,
+        payment_method_id=_id(_get(mandate, "payment_method")),
+        active=_get(mandate, "status") == "active",
+        multi_use=_get(mandate, "type") != "single_use",
+    )
+
+
+def endpoint_of(endpoint: Any) -> WebhookEndpoint:
+    """Return a webhook endpoint."""
+    return WebhookEndpoint(
+        stripe_id=endpoint.id,
+        url=endpoint.url,
+        enabled=endpoint.status == "enabled",
+        types=frozenset(endpoint.enabled_events),
+        api_version=_get(endpoint, "api_version"),
+        connect=_get(endpoint, "application") is not None,
+        secret=_get(endpoint, "secret"),
+    )
