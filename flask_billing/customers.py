@@ -14,7 +14,7 @@ from flask_billing import clock, signals, sync
 from flask_billing.errors import BillingError, GatewayError, GatewayRefusal
 from flask_billing.gateways import Customer, CustomerDetails, PaymentMethodDetails
 from flask_billing.ids import uuid7
-from flask_billing.models import BillingInfo
+from flask_billing.models import BillingInfo, PaymentMethod
 from flask_billing.state import current
 from flask_billing.transactions import require_clean
 
@@ -99,7 +99,7 @@ def live_details(billing_info: BillingInfo | None) -> LiveDetails:
     wait(calls, timeout=state.settings.page_timeout)
     found, saved = _answer(customer), _answer(methods)
     if found is not None and found.deleted:
-        sync.write_customer_removal(billing_info)
+        sync.write_customer_removal(billing_info.id)
         return LiveDetails(customer=found)
     if saved is not None:
         _catch_up(billing_info, saved, began + state.settings.page_timeout)
@@ -126,7 +126,7 @@ def _catch_up(
         for row in billing_info.payment_methods
         if row.leaving_at is None
         and row.removed_at is None
-        and (row.usable != (row.stripe_id in good) or row.stripe_id not in live)
+        and (row.stripe_id not in live or _has_changed(row, row.stripe_id in good))
     ]
     if not differing:
         state.db.session.commit()
@@ -138,6 +138,14 @@ def _catch_up(
     for row, answer in zip(differing, asked, strict=True):
         if answer.done() and answer.exception() is None:
             sync.write_payment_method(row, answer.result(), stamp)
+
+
+def _has_changed(row: PaymentMethod, is_good: bool) -> bool:
+    """Return whether a method seems to have run out or been renewed.
+
+    One with a mandate hangs on that too, which no list tells; its webhook does.
+    """
+    return row.mandate_id is None and row.usable != is_good
 
 
 def _answer(future: Future[T]) -> T | None:

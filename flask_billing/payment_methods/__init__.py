@@ -7,8 +7,9 @@ from sqlalchemy.orm import Session
 
 from flask_billing import ordering
 from flask_billing.payment_methods.adding import start
+from flask_billing.payment_methods.adopting import adopt
 from flask_billing.payment_methods.checks import ban
-from flask_billing.payment_methods.completing import Completion, complete
+from flask_billing.payment_methods.completing import Completion, complete, finish
 from flask_billing.payment_methods.order import move
 from flask_billing.payment_methods.removing import remove, why_kept
 from flask_billing.payment_methods.sharing import share
@@ -17,8 +18,10 @@ from flask_billing.payment_methods.sweeping import SweepReport, sweep
 __all__ = [
     "Completion",
     "SweepReport",
+    "adopt",
     "ban",
     "complete",
+    "finish",
     "listen",
     "move",
     "remove",

@@ -90,7 +90,7 @@ def _claim(project: Any) -> SetupSession:
 
 def _look_at_customer(info: BillingInfo) -> None:
     try:
-        sync.customer(info)
+        sync.customer(info.stripe_id)
     except GatewayRefusal as error:
         if error.code != "resource_missing":
             raise

@@ -42,7 +42,9 @@ def first_refusal(details: PaymentMethodDetails) -> str | None:
         return "country"
     if _is_banned(state, details.fingerprint):
         return "banned"
-    return CHECKING if state.settings.preauthorization is not None else None
+    # Nothing can be held on a bank account.
+    held = state.settings.preauthorization is not None and details.type == "card"
+    return CHECKING if held else None
 
 
 def ban(method: PaymentMethod) -> None:

@@ -120,7 +120,24 @@ def finish(row: SetupSession, session_id: str) -> Completion:
         # The bank refused after the page was done; nothing more can come of this session.
         end_session(row, "expired")
         return Completion("expired")
-    return _take_over(row, remote, stamp)
+    try:
+        return _take_over(row, remote, stamp)
+    except GatewayRefusal as error:
+        if error.code != "resource_missing" or not _is_deleted(remote):
+            raise
+    # Nobody is left to pay with what was saved.
+    state.db.session.rollback()
+    end_session(row, "expired")
+    return Completion("expired")
+
+
+def _is_deleted(remote: RemoteSetupSession) -> bool:
+    """Return whether the customer was deleted since, and write that where we know it."""
+    customer_id = remote.customer_id
+    if customer_id is None or not current().gateway.customer(customer_id).deleted:
+        return False
+    sync.customer(customer_id)
+    return True
 
 
 def end_session(row: SetupSession, state: str) -> None:
@@ -156,6 +173,7 @@ class _Found:
     customer_id: str
     account_id: str | None
     method: PaymentMethodDetails
+    mandate_id: str | None
     #: The ids of what the customer saved before that is the same card.
     twins: frozenset[str]
     refusal: str | None
@@ -174,6 +192,7 @@ def _take_over(row: SetupSession, remote: RemoteSetupSession, stamp: int) -> Com
         customer_id=customer_id,
         account_id=account_id,
         method=method,
+        mandate_id=remote.mandate_id,
         twins=twins_of(method, customer_id) if row.billing_info_id is not None else frozenset(),
         refusal=first_refusal(method),
         stamp=stamp,
@@ -230,10 +249,13 @@ def _save(row_id: UUID, found: _Found) -> Completion:
         session.commit()
         return _ended(row)
     info = known or _new_billing_info(found)
-    method = _method_row(info, found)
+    method, is_new = _method_row(info, found)
     project = _project_of(row)
     paying = projects.paying_info_id(project) if project is not None else None
-    if project is None or paying not in {None, info.id}:
+    if method.leaving_at is not None or method.removed_at is not None:
+        # Gone again before the person came back.
+        row.end("superseded")
+    elif project is None or paying not in {None, info.id}:
         # Nobody waits for the method any more: let it go, so that no card is stranded.
         mark_leaving(method)
         row.end("superseded")
@@ -244,7 +266,8 @@ def _save(row_id: UUID, found: _Found) -> Completion:
     row.stripe_id = found.session_id
     row.payment_method_id = method.id
     session.commit()
-    return Completion(row.state, method, is_new=row.state == "complete", refusal=method.refusal)
+    is_new = is_new and row.state == "complete"
+    return Completion(row.state, method, is_new=is_new, refusal=method.refusal)
 
 
 def _project_of(row: SetupSession) -> Any:
@@ -274,21 +297,24 @@ def _new_billing_info(found: _Found) -> BillingInfo:
     return info
 
 
-def _method_row(info: BillingInfo, found: _Found) -> PaymentMethod:
+def _method_row(info: BillingInfo, found: _Found) -> tuple[PaymentMethod, bool]:
+    """Return the row of what was saved, and whether it had to be made."""
     session = current().db.session
     by_id = select(PaymentMethod).where(PaymentMethod.stripe_id == found.method.stripe_id)
     method = session.scalars(by_id).one_or_none()
-    if method is None:
-        method = PaymentMethod(
-            stripe_id=found.method.stripe_id,
-            billing_info=info,
-            usable=not found.method.is_expired(clock.now()),
-            refusal=found.refusal,
-            stamp=found.stamp,
-        )
-        session.add(method)
-        session.flush()
-    return method
+    if method is not None:
+        return method, False
+    method = PaymentMethod(
+        stripe_id=found.method.stripe_id,
+        billing_info=info,
+        usable=not found.method.is_expired(clock.now()),
+        refusal=found.refusal,
+        stamp=found.stamp,
+        mandate_id=found.mandate_id,
+    )
+    session.add(method)
+    session.flush()
+    return method, True
 
 
 def _place(info: BillingInfo, method: PaymentMethod, twins: frozenset[str]) -> None:

@@ -8,7 +8,7 @@ from uuid import UUID
 from flask import current_app
 from sqlalchemy import func, select
 
-from flask_billing import clock, guard, projects, signals, sync
+from flask_billing import clock, guard, projects, sync
 from flask_billing.errors import GatewayError, MethodNeeded
 from flask_billing.models import BilledProjectRow, PaymentMethod
 from flask_billing.ordering import arrange, present
@@ -101,7 +101,7 @@ def finish_removal(method: PaymentMethod) -> bool:
     :returns: Whether it is gone; where the processor does not answer, it is not yet.
     """
     state = current()
-    stripe_id = method.stripe_id
+    stripe_id, method_id, info_id = method.stripe_id, method.id, method.billing_info_id
     stamp = sync.take_stamp()
     try:
         state.gateway.detach_payment_method(stripe_id)
@@ -110,14 +110,8 @@ def finish_removal(method: PaymentMethod) -> bool:
             "Payment method %s could not be detached yet (%s).", method.id, error.code
         )
         return False
-    written = sync.write_removal(method, stamp)
+    written = sync.write_removal(method_id, info_id, stamp)
     if not written and method.removed_at is None:
         # Someone asked the processor after us and before it acted; so what it says now counts.
-        sync.payment_method(method)
-    if written:
-        signals.payment_method_removed.send(
-            current_app._get_current_object(),  # type: ignore[attr-defined]
-            billing_info=method.billing_info,
-            payment_method=method,
-        )
+        sync.payment_method(stripe_id)
     return True

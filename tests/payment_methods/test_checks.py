@@ -12,7 +12,7 @@ from flask_billing.payment_methods import Completion
 from flask_billing.sandbox import Sandbox
 from flask_billing.state import current
 from tests.host import Project, db
-from tests.payment_methods.journey import MASTERCARD, order, save
+from tests.payment_methods.journey import MASTERCARD, order, save, start
 
 CHARGES_FAIL = "4000000000000341"
 
@@ -48,6 +48,18 @@ def test_card_from_a_blocked_country_is_refused(stripe_sandbox: Sandbox, project
 
     assert saved.refusal == "country"
     assert not project.can_create_resources
+
+
+def test_nothing_is_held_on_a_bank_account(stripe_sandbox: Sandbox, project: Project) -> None:
+    set_up(preauthorization=100, currency="eur")
+    session_id = start(project)
+    stripe_sandbox.complete_checkout(session_id, iban="DE89370400440532013000")
+
+    saved = payment_methods.complete(project, session_id)
+
+    assert saved.refusal is None
+    assert holds() == []
+    assert project.can_create_resources
 
 
 def test_banned_card_is_recognised_wherever_it_is_saved_again(

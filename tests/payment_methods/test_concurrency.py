@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -19,6 +19,7 @@ from flask_billing import (
     payment_methods,
 )
 from flask_billing.sandbox import Sandbox
+from tests.at_once import at_once
 from tests.host import Project, Seat, Server, create_app, db
 from tests.payment_methods.journey import AMEX, MASTERCARD, attached, order, save, start
 
@@ -47,30 +48,6 @@ def new_project() -> int:
 
 def get(key: int) -> Project:
     return db.session.get_one(Project, key)
-
-
-def at_once(app: Flask, *acts: Callable[[], Any]) -> list[Any]:
-    """Do everything at the same moment and return what came of each, exceptions included."""
-    ready = threading.Barrier(len(acts))
-    outcomes: list[Any] = [None] * len(acts)
-
-    def run(place: int, act: Callable[[], Any]) -> None:
-        with app.app_context():
-            ready.wait(timeout=30)
-            try:
-                outcomes[place] = act()
-            except Exception as error:  # noqa: BLE001 - looked at by the test
-                outcomes[place] = error
-            finally:
-                db.session.rollback()
-
-    threads = [threading.Thread(target=run, args=item) for item in enumerate(acts)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(timeout=120)
-    db.session.rollback()
-    return outcomes
 
 
 def assert_fine(outcomes: list[Any]) -> None:

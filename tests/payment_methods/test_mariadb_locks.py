@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -20,6 +20,7 @@ from flask_billing import (
     payment_methods,
 )
 from flask_billing.sandbox import Sandbox
+from tests.at_once import at_once
 from tests.host import Project, Seat, Server, create_app, db
 from tests.payment_methods.journey import save
 
@@ -40,30 +41,6 @@ def app(mariadb_url: str, stripe_sandbox: Sandbox) -> Iterator[Flask]:
     with app.app_context():
         db.create_all()
         yield app
-
-
-def at_once(app: Flask, *acts: Callable[[], Any]) -> list[Any]:
-    """Do everything at the same moment and return what came of each, exceptions included."""
-    ready = threading.Barrier(len(acts))
-    outcomes: list[Any] = ["not done"] * len(acts)
-
-    def run(place: int, act: Callable[[], Any]) -> None:
-        with app.app_context():
-            ready.wait(timeout=5)
-            try:
-                outcomes[place] = act()
-            except Exception as error:  # noqa: BLE001 - looked at by the test
-                outcomes[place] = error
-            finally:
-                db.session.rollback()
-
-    threads = [threading.Thread(target=run, args=item, daemon=True) for item in enumerate(acts)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(timeout=10)
-    db.session.rollback()
-    return outcomes
 
 
 def sign_up(pause: threading.Event | None = None) -> None:
