@@ -17,8 +17,9 @@ from sqlalchemy.orm import (
 )
 from sqlalchemy.sql.naming import conv
 
-from flask_billing import guard, payment_methods, projects
+from flask_billing import guard, metering, payment_methods, projects
 from flask_billing.guard import resources
+from flask_billing.metering import births, currencies
 from flask_billing.models import BilledProjectRow, BillingInfo, PaymentMethod
 from flask_billing.state import current
 
@@ -83,6 +84,32 @@ class BilledProject:
         else:
             self._billable_from_birth = value
 
+    #: Set on a project that has no row of ours yet; written with its first flush.
+    _currency_from_birth: str | None = None
+
+    @property
+    def billing_currency(self) -> str:
+        """What the project is billed in, such as ``"eur"``; by default the app's currency.
+
+        Can be set until something is counted in it: usage, credit or an invoice.
+
+        :raises CurrencyFixed: It was set too late.
+        """
+        row = self._row()
+        currency = self._currency_from_birth if row is None else row.currency
+        return currency or current().settings.currency
+
+    @billing_currency.setter
+    def billing_currency(self, value: str) -> None:
+        currency = currencies.checked(value)
+        state = inspect(self, raiseerr=True)
+        if state.persistent:
+            currencies.fix(self, currency)
+        elif state.detached:
+            raise RuntimeError("A detached project can't be changed; add it to a session first.")
+        else:
+            self._currency_from_birth = currency
+
     def share_billing_info_with(self, other: BilledProject) -> None:
         """Let `other` pay by this project's billing info from now on; commits the session.
 
@@ -99,13 +126,17 @@ class BilledProject:
 
 
 class BillableResource:
-    """Mixed into a host model whose rows cost money: guarded when created.
+    """Mixed into a host model whose rows cost money: guarded when created, metered while they live.
 
     The model needs `project_id`, a foreign key to the project. A class can say more:
 
     - `billing_name`: what people call it, such as ``"web server"``; by default the class name.
     - `billing_free`: a kind that costs nothing; the guard never asks.
     - `billing_free_quantity`: so many of them are free for each project.
+    - `billing_rates(self)`: what a row uses, as ``{slot: (rate name, quantity)}``; a slot is what
+      the customer sees as one thing. Rows of a model without it are not metered.
+    - `billing_label`: a property with what people call one row, such as its name. The pages read
+      it live; it is stored nowhere.
     """
 
     billing_name: ClassVar[str | None] = None
@@ -115,6 +146,23 @@ class BillableResource:
     if TYPE_CHECKING:
         project_id: Any
 
+    #: Set on a row that is not in the database yet; written with its first flush.
+    _paused_from_birth = False
+
+    def stop_billing(self) -> None:
+        """End what runs for this row, and meter nothing of it until :meth:`start_billing`.
+
+        Saves what is unsaved before; part of the session's transaction, which it does not commit.
+        """
+        metering.stop(self)
+
+    def start_billing(self) -> None:
+        """Meter this row from now on, as what it uses by now.
+
+        Saves what is unsaved before; part of the session's transaction, which it does not commit.
+        """
+        metering.start(self)
+
 
 def _adopt_project(mapper: Mapper[Any], class_: type[Any]) -> None:
     projects.adopt(mapper)
@@ -122,15 +170,20 @@ def _adopt_project(mapper: Mapper[Any], class_: type[Any]) -> None:
 
 def _adopt_resource(mapper: Mapper[Any], class_: type[Any]) -> None:
     resources.adopt(mapper)
+    metering.adopt(mapper)
 
 
 def _project_inserted(mapper: Mapper[Any], connection: Connection, project: Any) -> None:
-    projects.begin_anew(
-        connection,
-        projects.key_of(project),
-        project.billing_info_id,
-        billable=project._billable_from_birth,
-    )
+    told = {
+        "billable": project._billable_from_birth,
+        "billing_info_id": project.billing_info_id,
+        "currency": project._currency_from_birth,
+    }
+    births.begin(object_session(project), connection, projects.key_of(project), told)
+
+
+def _project_deleted(mapper: Mapper[Any], connection: Connection, project: Any) -> None:
+    births.end(connection, projects.key_of(project))
 
 
 def _project_updated(mapper: Mapper[Any], connection: Connection, project: Any) -> None:
@@ -143,4 +196,6 @@ def listen() -> None:
     event.listen(BilledProject, "after_mapper_constructed", _adopt_project, propagate=True)
     event.listen(BilledProject, "after_insert", _project_inserted, propagate=True)
     event.listen(BilledProject, "after_update", _project_updated, propagate=True)
+    event.listen(BilledProject, "after_delete", _project_deleted, propagate=True)
     event.listen(BillableResource, "after_mapper_constructed", _adopt_resource, propagate=True)
+    metering.listen(BillableResource)

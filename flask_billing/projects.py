@@ -30,16 +30,15 @@ from flask_billing.models import (
     BillingInfo,
     GatewayAccount,
     PaymentMethod,
-    SetupSession,
+    table_of,
 )
-from flask_billing.state import State, current, state_of_app
+from flask_billing.state import State, current
 
 if TYPE_CHECKING:
-    from sqlalchemy import Table
+    pass
 
 __all__ = [
     "adopt",
-    "begin_anew",
     "bind_of",
     "connection",
     "ensure_row",
@@ -173,32 +172,12 @@ def ensure_row(connection: Connection, key: str, billing_info_id: UUID | None) -
     _upsert(connection, key, {"billing_info_id": billing_info_id})
 
 
-def begin_anew(
-    connection: Connection, key: str, billing_info_id: UUID | None, *, billable: bool
-) -> None:
-    """Make our row for a project that was just created.
-
-    A key may have belonged to a project that is gone: nothing of that one must pass over.
-    """
-    state = state_of_app()
-    if state is not None:
-        state.known_keys.add(key)
-    now = clock.now()
-    values = {"billing_info_id": billing_info_id, "billable": billable, "created_at": now}
-    _upsert(connection, key, values)
-    connection.execute(
-        update(SetupSession)
-        .where(SetupSession.project_key == key, SetupSession.open_marker == 1)
-        .values(state="superseded", open_marker=None, ended_at=now)
-    )
-
-
 def _upsert(connection: Connection, key: str, values: dict[str, Any]) -> None:
     """Insert or update our row in one statement.
 
     Two statements end in deadlocks on MariaDB, where an update of nothing locks the gap.
     """
-    table = _table(BilledProjectRow)
+    table = table_of(BilledProjectRow)
     row = {"billable": True, "created_at": clock.now()} | values
     row |= {"project_key": key, "revision": 0}
     changes = values | {"revision": table.c.revision + 1}
@@ -236,22 +215,23 @@ def sharing_keys(connection: Connection, billing_info_id: UUID) -> list[str]:
     return sorted(str(key) for key in found)
 
 
-def lock(connection: Connection, keys: Iterable[str]) -> bool:
+def lock(connection: Connection, keys: Iterable[str], *, usage_too: bool = False) -> bool:
     """Keep guard, removal and reordering of these projects out until the transaction ends.
 
     The lock is an update, which also starts SQLite's write transaction and makes a concurrent
     repeatable-read transaction fail rather than decide on what it read before.
 
+    :param usage_too: Keep out whoever writes usage too; on MariaDB they always are.
     :returns: Whether plain reads see the newest state; on MariaDB they may show an older one.
     """
-    table = _table(BilledProjectRow)
+    table = table_of(BilledProjectRow)
     wanted = sorted(set(keys))
     revisions = select(table.c.project_key, table.c.revision).where(table.c.project_key.in_(wanted))
     is_mariadb = connection.dialect.name in {"mysql", "mariadb"}
     seen = set(map(tuple, connection.execute(revisions))) if is_mariadb else set()
     if is_mariadb or connection.dialect.name == "postgresql":
         # In the order in which everyone locks; an update may take them in any.
-        locked = revisions.order_by(table.c.project_key).with_for_update(key_share=True)
+        locked = revisions.order_by(table.c.project_key).with_for_update(key_share=not usage_too)
         found = set(map(tuple, connection.execute(locked)))
         seen = seen or found
         is_current = seen == found
@@ -333,8 +313,3 @@ def has_usable_method(billing_info_id: Any, state: State) -> ColumnElement[bool]
         BillingInfo.removed_at.is_(None),
         of_current_key(state),
     )
-
-
-def _table(of: type[Any]) -> Table:
-    table: Table = of.__table__
-    return table

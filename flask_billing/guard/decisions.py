@@ -14,13 +14,13 @@ from sqlalchemy.orm.attributes import get_history
 
 from flask_billing import projects
 from flask_billing.errors import PaymentMethodRequired
-from flask_billing.guard import resources
+from flask_billing.guard import limits, resources
 from flask_billing.guard.resources import words_for
 from flask_billing.guard.statements import Standing, standings
 from flask_billing.models import BillingInfo, PaymentMethod
 from flask_billing.state import State, current
 
-__all__ = ["Decision", "Demand", "decide", "enforce", "may_unborn"]
+__all__ = ["Decision", "Demand", "decide", "enforce", "may_unborn", "refusal"]
 
 
 @dataclass(frozen=True)
@@ -28,15 +28,20 @@ class Decision:
     """Whether a project may create, and why.
 
     :ivar reason: `off`, `internal`, `rule`, `payment_method`, `free` or `free_quantity` where it
-        may; `rule_refused`, `none` (nothing saved) or `unusable` (nothing that can be charged)
-        where it may not.
+        may; `limit` (its own spending limit is reached), `rule_refused`, `none` (nothing saved) or
+        `unusable` (nothing that can be charged) where it may not.
     """
 
     allowed: bool
     reason: str
 
 
-@dataclass(frozen=True)
+_INTERNAL = Decision(True, "internal")
+_PAYABLE = Decision(True, "payment_method")
+_LIMIT = Decision(False, "limit")
+
+
+@dataclass(slots=True)
 class Demand:
     """So many rows of a model that are to be created for one project."""
 
@@ -56,13 +61,15 @@ def decide(project: Any, model: type[Any] | None = None, count: int = 1) -> Deci
     if model is not None and model.billing_free:
         return Decision(True, "free")
     if not project.billable:
-        return Decision(True, "internal")
+        return _INTERNAL
+    if limits.is_stopped(project):
+        return _LIMIT
     ruled = _ask_rules(state, lambda: project, model, count)
     if ruled is not None:
         return ruled
     methods = projects.payment_methods_of(project)
     if project.has_payment_method:
-        return Decision(True, "payment_method")
+        return _PAYABLE
     if not inspect(project).persistent:
         return Decision(False, "none")
     if model is not None and model.billing_free_quantity:
@@ -71,6 +78,14 @@ def decide(project: Any, model: type[Any] | None = None, count: int = 1) -> Deci
         if living.get(key, 0) + count <= model.billing_free_quantity:
             return Decision(True, "free_quantity")
     return Decision(False, "unusable" if methods else "none")
+
+
+def refusal(project: Any, model: type[Any] | None, decision: Decision) -> PaymentMethodRequired:
+    """Return the error that tells people of a decision not to let `project` create."""
+    key, resource = projects.key_of(project), words_for(model) if model else None
+    if decision == _LIMIT:
+        return limits.refusal(projects.connection(), key, resource)
+    return PaymentMethodRequired(project_key=key, resource=resource)
 
 
 def enforce(
@@ -89,6 +104,7 @@ def enforce(
     :param load: Returns the project of a key, for the host's rules.
     :param relinked: The projects whose billing info is changed by the same flush.
     :raises PaymentMethodRequired: A project may not; nothing of the flush was written yet.
+    :raises SpendingLimitReached: Its own limit stops it.
     :raises RuntimeError: The connection commits each statement, so that no lock would hold.
     """
     _refuse_autocommit(connection)
@@ -104,9 +120,12 @@ def enforce(
             decision = _judge(state, standing, key, demand, load)
             if decision is None:
                 free[demand.model][text] = demand.count or 0
+            elif decision == _LIMIT:
+                raise limits.refusal(connection, text, words_for(demand.model))
             elif not decision.allowed:
                 raise _refusal(text, demand.model)
-    _enforce_free_quantities(connection, keys, free)
+    if free:
+        _enforce_free_quantities(connection, keys, free)
 
 
 def _refusal(key: str, model: type[Any]) -> PaymentMethodRequired:
@@ -128,12 +147,15 @@ def _judge(
 ) -> Decision | None:
     """Decide, or return `None` where it hangs on how many are free."""
     if not standing.billable:
-        return Decision(True, "internal")
-    ruled = _ask_rules(state, lambda: load(key), demand.model, demand.count or 1)
-    if ruled is not None:
-        return ruled
+        return _INTERNAL
+    if standing.stopped:
+        return _LIMIT
+    if state.hooks.guard_rules:
+        ruled = _ask_rules(state, lambda: load(key), demand.model, demand.count or 1)
+        if ruled is not None:
+            return ruled
     if standing.payable:
-        return Decision(True, "payment_method")
+        return _PAYABLE
     if demand.count is not None and demand.count <= demand.model.billing_free_quantity:
         return None
     return Decision(False, "none")
@@ -147,8 +169,6 @@ def _enforce_free_quantities(
     A mere read lock would let two repeatable-read transactions both find room for the last one.
     """
     texts = {text for counts in wanted.values() for text in counts}
-    if not texts:
-        return
     is_current = projects.lock(connection, texts)
     for model, counts in wanted.items():
         living = _living(connection, model, [keys[text] for text in counts], is_current=is_current)

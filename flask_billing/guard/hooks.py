@@ -9,10 +9,9 @@ first one can only save statements, never open a way around.
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextvars import ContextVar
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -37,30 +36,37 @@ from flask_billing.state import current
 
 __all__ = ["listen"]
 
-Wanted = dict[Any, Counter[type[Any]]]
+#: For each project's key, or state where it is not born yet, how many rows of each model.
+_Wanted = dict[Any, dict[type[Any], int]]
 
 
-@dataclass
 class _Granted:
     """What the flush in progress may create, and has not created yet."""
 
-    rows: Counter[tuple[TableName, Any]] = field(default_factory=Counter)
-    #: For projects that get their key in this very flush.
-    unborn: list[tuple[InstanceState[Any], TableName]] = field(default_factory=list)
+    __slots__ = ("rows", "unborn")
+
+    def __init__(self) -> None:
+        self.rows: dict[tuple[TableName, Any], int] = {}
+        #: For projects that get their key in this very flush.
+        self.unborn: list[tuple[InstanceState[Any], TableName]] = []
+
+    def add(self, table: TableName, key: Any, count: int) -> None:
+        place = table, key
+        self.rows[place] = self.rows.get(place, 0) + count
 
     def take(self, table: TableName, key: Any, count: int) -> int:
         """Count off `count` rows and return how many of them were not granted."""
         if self.unborn:
             self._name_newborn()
-        taken = min(count, self.rows[table, key])
-        self.rows[table, key] -= taken
+        taken = min(count, self.rows.get((table, key), 0))
+        self.add(table, key, -taken)
         return count - taken
 
     def _name_newborn(self) -> None:
         for project, table in self.unborn[:]:
             key = project.dict.get(projects.key_attribute())
             if key is not None:
-                self.rows[table, key] += 1
+                self.add(table, key, 1)
                 self.unborn.remove((project, table))
 
 
@@ -82,47 +88,55 @@ def _forget(session: Session, *_: Any) -> None:
 
 
 def _before_flush(session: Session, *_: Any) -> None:
-    rows = list(_rows_with_projects(session))
+    new, dirty = session.new, session.dirty
+    rows = _rows_with_projects(new, dirty)
     if not rows:
         return
     state = current()
     if not state.settings.enabled:
         return
     granted = _Granted()
-    wanted: Wanted = defaultdict(Counter)
-    unborn: Wanted = defaultdict(Counter)
-    newborn = _Newborn(session)
-    for (model, guarded, project), count in Counter(rows).items():
-        key, project_state = newborn.identify(project)
-        judged = count if is_judged(model) else 0
-        if project_state is not None:
-            granted.unborn += [(project_state, guarded.name)] * count
-            unborn[project_state][model] += judged
+    wanted: _Wanted = {}
+    unborn: _Wanted = {}
+    newborn = _newborn(new)
+    for (model, guarded, project), count in rows.items():
+        key, project_state = _identified(project, newborn)
+        if project_state is None:
+            granted.add(guarded.name, key, count)
         else:
-            granted.rows[guarded.name, key] += count
-            wanted[key][model] += judged
-    _judge_unborn(session, unborn)
-    demands = _demands(wanted)
-    if demands:
+            granted.unborn += [(project_state, guarded.name)] * count
+        if is_judged(model):
+            counts = (wanted if project_state is None else unborn).setdefault(
+                project_state or key, {}
+            )
+            counts[model] = counts.get(model, 0) + count
+    if unborn:
+        _judge_unborn(session, unborn)
+    if wanted:
+        keys = {str(key): key for key in wanted}
+        demands = {str(key): [Demand(*c) for c in counts.items()] for key, counts in wanted.items()}
         load = partial(session.get, projects.model())
-        keys = {str(key): key for key in wanted if str(key) in demands}
         connection = projects.connection(session)
-        enforce(state, connection, keys, demands, load, relinked=_relinked(session))
+        enforce(state, connection, keys, demands, load, relinked=_relinked(dirty))
     _granted.set(granted)
 
 
-def _rows_with_projects(session: Session) -> Iterator[tuple[type[Any], Guarded, Any]]:
-    """Yield the model of each row to create or move, with its project's state or key.
+def _rows_with_projects(
+    new: Iterable[Any], dirty: Iterable[Any]
+) -> dict[tuple[type[Any], Guarded, Any], int]:
+    """Count the rows to create or move by their model and their project's state or key.
 
     Rows whose project only becomes known while flushing are left to the other hook.
     """
-    for find_project, rows in ((_project_of_new, session.new), (_project_moved_to, session.dirty)):
+    found: dict[tuple[type[Any], Guarded, Any], int] = {}
+    for find_project, rows in ((_project_of_new, new), (_project_moved_to, dirty)):
         for row in rows:
             guarded = placement(type(row))
-            if guarded is not None:
-                project = find_project(instance_state(row), guarded)
-                if project is not None:
-                    yield type(row), guarded, _normal(project)
+            project = guarded and find_project(instance_state(row), guarded)
+            if guarded is not None and project is not None:
+                kind = type(row), guarded, _normal(project)
+                found[kind] = found.get(kind, 0) + 1
+    return found
 
 
 def _project_of_new(row: InstanceState[Any], guarded: Guarded) -> Any:
@@ -152,28 +166,23 @@ def _moved_by(row: InstanceState[Any], attribute: str) -> Any:
     return added[0] if added else None
 
 
-class _Newborn:
-    """The projects of a session that are not in the database yet."""
-
-    def __init__(self, session: Session) -> None:
-        self._session = session
-        self._by_key: dict[Any, InstanceState[Any]] | None = None
-
-    def identify(self, project: Any) -> tuple[Any, InstanceState[Any] | None]:
-        """Return the key for a project's state or key, and its state where it is not born yet."""
-        if isinstance(project, InstanceState):
-            return (project.identity[0], None) if project.identity else (None, project)
-        return project, self._found().get(project)
-
-    def _found(self) -> dict[Any, InstanceState[Any]]:
-        if self._by_key is None:
-            model, attribute = projects.model(), projects.key_attribute()
-            states = [instance_state(row) for row in self._session.new if isinstance(row, model)]
-            self._by_key = {state.dict.get(attribute): state for state in states}
-        return self._by_key
+def _newborn(new: Iterable[Any]) -> dict[Any, InstanceState[Any]]:
+    """Return the projects that are not in the database yet, by the key where they have one."""
+    model, attribute = projects.model(), projects.key_attribute()
+    states = [instance_state(row) for row in new if isinstance(row, model)]
+    return {state.dict.get(attribute): state for state in states}
 
 
-def _relinked(session: Session) -> dict[str, Any]:
+def _identified(
+    project: Any, newborn: Mapping[Any, InstanceState[Any]]
+) -> tuple[Any, InstanceState[Any] | None]:
+    """Return the key for a project's state or key, and its state where it is not born yet."""
+    if isinstance(project, InstanceState):
+        return (project.identity[0], None) if project.identity else (None, project)
+    return project, newborn.get(project)
+
+
+def _relinked(dirty: Iterable[Any]) -> dict[str, Any]:
     """Return the projects whose billing info this flush changes, by key.
 
     The database still has the old one, and who pays is decided by the new one.
@@ -181,7 +190,7 @@ def _relinked(session: Session) -> dict[str, Any]:
     model = projects.model()
     return {
         projects.key_of(row): row
-        for row in session.dirty
+        for row in dirty
         if isinstance(row, model)
         and any(
             get_history(row, attribute, PassiveFlag.PASSIVE_NO_INITIALIZE).has_changes()
@@ -190,18 +199,10 @@ def _relinked(session: Session) -> dict[str, Any]:
     }
 
 
-def _demands(wanted: Mapping[Any, Counter[type[Any]]]) -> dict[str, list[Demand]]:
-    found = {
-        str(key): [Demand(model, count) for model, count in counts.items() if count]
-        for key, counts in wanted.items()
-    }
-    return {key: demands for key, demands in found.items() if demands}
-
-
-def _judge_unborn(session: Session, wanted: Wanted) -> None:
+def _judge_unborn(session: Session, wanted: _Wanted) -> None:
     for state, counts in wanted.items():
         for model, count in counts.items():
-            if count and not may_unborn(session, state.obj(), Demand(model, count)):
+            if not may_unborn(session, state.obj(), Demand(model, count)):
                 raise PaymentMethodRequired(resource=words_for(model))
 
 
@@ -242,7 +243,9 @@ def _is_granted(
 ) -> bool:
     """Count off what a flush inserts in the plainest way: one row that it was granted."""
     granted = _granted.get()
-    if granted is None or multiparams or not isinstance(statement, Insert) or statement.select:
+    if granted is None or multiparams or not isinstance(statement, Insert):
+        return False
+    if statement.select is not None:
         return False
     guarded = guarded_table(statement.table)
     if guarded is None or statement._values or statement._multi_values:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 from weakref import WeakKeyDictionary
@@ -38,8 +39,15 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import sqlite
 
-from flask_billing import projects
-from flask_billing.models import BilledProjectRow, BillingInfo, GatewayAccount, PaymentMethod
+from flask_billing import clock, projects
+from flask_billing.models import (
+    BilledProjectRow,
+    BillingInfo,
+    GatewayAccount,
+    PaymentMethod,
+    UTCDateTime,
+    table_of,
+)
 from flask_billing.state import State
 
 __all__ = ["Standing", "standings"]
@@ -62,13 +70,17 @@ class Standing:
     payable: bool = False
     #: Whether the host's own `billing_info_id` and our copy of it are the same.
     in_step: bool = True
+    #: Whether a spending limit of the project's own stops it.
+    stopped: bool = False
 
 
 # One number instead of three columns: each column costs as much as a look into an index.
-_BILLABLE, _PAYABLE, _DIFFERS = 1, 2, 4
+_BILLABLE, _PAYABLE, _DIFFERS, _STOPPED = 1, 2, 4, 8
 _STANDINGS = [
-    Standing(bool(code & _BILLABLE), bool(code & _PAYABLE), not code & _DIFFERS)
-    for code in range(8)
+    Standing(
+        bool(code & _BILLABLE), bool(code & _PAYABLE), not code & _DIFFERS, bool(code & _STOPPED)
+    )
+    for code in range(16)
 ]
 
 
@@ -79,7 +91,12 @@ def standings(connection: Connection, keys: Mapping[str, Any], state: State) -> 
     """
     if connection.dialect.name in {"mysql", "mariadb"}:
         _make_missing_rows(connection, keys, state.known_keys)
-    parameters = {"livemode": state.settings.livemode, "digest": state.settings.key_digest}
+    settings = state.settings
+    parameters: dict[str, Any] = {
+        "livemode": settings.livemode,
+        "digest": settings.key_digest,
+        "now": clock.now(),
+    }
     codes: dict[str, int] = {}
     if len(keys) == 1:
         [(name, key)] = keys.items()
@@ -100,7 +117,7 @@ def _make_missing_rows(connection: Connection, keys: Mapping[str, Any], known: s
     """
     if known.issuperset(keys):
         return
-    column = _table(BilledProjectRow).c.project_key
+    column = table_of(BilledProjectRow).c.project_key
     known.update(connection.scalars(select(column).where(column.in_(sorted(keys)))))
     found = {
         name: connection.execute(projects.link_of(key)).one_or_none()
@@ -113,7 +130,7 @@ def _make_missing_rows(connection: Connection, keys: Mapping[str, Any], known: s
     # methods' locks; then each would wait for the other.
     for name in links:
         projects.ensure_row(connection, name, None)
-    method = _table(PaymentMethod).c
+    method = table_of(PaymentMethod).c
     paying = sorted({link for link in links.values() if link is not None})
     if paying:
         locked = select(method.id).where(method.billing_info_id.in_(paying))
@@ -135,7 +152,7 @@ class _Prepared:
         for name, to_driver in self.process.items():
             values[name] = to_driver(values[name])
         given = values if self.names is None else tuple(values[name] for name in self.names)
-        return connection.exec_driver_sql(self.text, given).scalars().all()
+        return [code for (code,) in connection.exec_driver_sql(self.text, given)]
 
 
 def _for_one(dialect: Dialect) -> _Prepared:
@@ -143,7 +160,7 @@ def _for_one(dialect: Dialect) -> _Prepared:
     key = projects.primary_key()
     prepared = _prepared.get(dialect)
     if prepared is None or prepared[0] is not key:
-        wanted = _table(BilledProjectRow).c.project_key == bindparam("project_key")
+        wanted = table_of(BilledProjectRow).c.project_key == bindparam("project_key")
         given = bindparam("project_id", type_=key.type)
         statement = _form(dialect)(wanted, lambda _: given, False)
         compiled = statement.compile(dialect=dialect)
@@ -158,7 +175,7 @@ def _for_one(dialect: Dialect) -> _Prepared:
 
 
 def _for_several(dialect: Dialect, keys: Mapping[str, Any]) -> Any:
-    column = _table(BilledProjectRow).c.project_key
+    column = table_of(BilledProjectRow).c.project_key
     kind = projects.primary_key().type
     ids = {
         name: bindparam(f"project_{place}", key, type_=kind)
@@ -172,12 +189,13 @@ def _form(dialect: Dialect) -> _Form:
 
 
 def _postgresql(wanted: ColumnElement[bool], project_id: _KeyOfRow, named: bool) -> Any:
-    row, method, info = map(_table, (BilledProjectRow, PaymentMethod, BillingInfo))
+    row, method, info = map(table_of, (BilledProjectRow, PaymentMethod, BillingInfo))
     locked = (
         select(
             row.c.project_key,
             row.c.billable,
             row.c.billing_info_id,
+            row.c.stopped_until,
             _link(project_id(row.c.project_key)).label("link"),
         )
         .where(wanted)
@@ -197,12 +215,12 @@ def _postgresql(wanted: ColumnElement[bool], project_id: _KeyOfRow, named: bool)
         .with_for_update(of=method, read=True)
     )
     differs = locked.c.billing_info_id.is_distinct_from(locked.c.link)
-    code = _code(locked.c.billable, paying.exists(), differs)
+    code = _code(locked.c.billable, paying.exists(), differs, locked.c.stopped_until)
     return select(locked.c.project_key, code) if named else select(code)
 
 
 def _sqlite(wanted: ColumnElement[bool], project_id: _KeyOfRow, named: bool) -> Any:
-    row, method, info = map(_table, (BilledProjectRow, PaymentMethod, BillingInfo))
+    row, method, info = map(table_of, (BilledProjectRow, PaymentMethod, BillingInfo))
     # RETURNING names every column without its table, so the subquery has to be text by then.
     billing_info_id: ColumnElement[UUID] = literal_column("billed_project.billing_info_id")
     link = _link(project_id(literal_column("billed_project.project_key")))
@@ -217,7 +235,11 @@ def _sqlite(wanted: ColumnElement[bool], project_id: _KeyOfRow, named: bool) -> 
         )
     )
     differs = billing_info_id.is_distinct_from(link)
-    code = _as_text(_code(literal_column("billed_project.billable"), paying.exists(), differs))
+    billable: ColumnElement[bool] = literal_column("billed_project.billable")
+    stopped_until: ColumnElement[datetime] = literal_column(
+        "billed_project.stopped_until", UTCDateTime()
+    )
+    code = _as_text(_code(billable, paying.exists(), differs, stopped_until))
     locked = update(row).where(wanted).values(revision=row.c.revision + literal_column("1"))
     return locked.returning(row.c.project_key, code) if named else locked.returning(code)
 
@@ -232,7 +254,7 @@ def _as_text(expression: ColumnElement[Any]) -> TextClause:
 
 
 def _mariadb(wanted: ColumnElement[bool], project_id: _KeyOfRow, named: bool) -> Any:
-    row, method, info = map(_table, (BilledProjectRow, PaymentMethod, BillingInfo))
+    row, method, info = map(table_of, (BilledProjectRow, PaymentMethod, BillingInfo))
     link = _link(project_id(row.c.project_key))
     linked = and_(
         method.c.billing_info_id == row.c.billing_info_id,
@@ -240,9 +262,8 @@ def _mariadb(wanted: ColumnElement[bool], project_id: _KeyOfRow, named: bool) ->
         _usable(method),
     )
     paying = and_(info.c.id == method.c.billing_info_id, _of_key(info))
-    code = _code(
-        row.c.billable, info.c.id.is_not(None), row.c.billing_info_id.is_distinct_from(link)
-    )
+    differs = row.c.billing_info_id.is_distinct_from(link)
+    code = _code(row.c.billable, info.c.id.is_not(None), differs, row.c.stopped_until)
     columns = (row.c.project_key, code) if named else (code,)
     return (
         select(*columns)
@@ -255,14 +276,18 @@ def _mariadb(wanted: ColumnElement[bool], project_id: _KeyOfRow, named: bool) ->
 
 
 def _code(
-    billable: ColumnElement[Any], payable: ColumnElement[bool], differs: ColumnElement[bool]
+    billable: ColumnElement[Any],
+    payable: ColumnElement[bool],
+    differs: ColumnElement[bool],
+    stopped_until: ColumnElement[Any],
 ) -> ColumnElement[int]:
-    bits = ((billable, _BILLABLE), (payable, _PAYABLE), (differs, _DIFFERS))
-    one, two, three = (
+    stopped = stopped_until > bindparam("now", type_=UTCDateTime())
+    bits = ((billable, _BILLABLE), (payable, _PAYABLE), (differs, _DIFFERS), (stopped, _STOPPED))
+    one, two, three, four = (
         case((condition, literal_column(str(bit))), else_=literal_column("0"))
         for condition, bit in bits
     )
-    return one + two + three
+    return one + two + three + four
 
 
 def _link(project_id: ColumnElement[Any]) -> ScalarSelect[Any]:
@@ -281,7 +306,7 @@ def _usable(method: Table) -> ColumnElement[bool]:
 
 def _of_key(info: Table) -> ColumnElement[bool]:
     """Return the condition that a billing info belongs to the mode and account of the key."""
-    account = _table(GatewayAccount)
+    account = table_of(GatewayAccount)
     known = (
         select(account.c.account_id)
         .where(account.c.key_digest == bindparam("digest"))
@@ -295,8 +320,3 @@ def _of_key(info: Table) -> ColumnElement[bool]:
             info.c.account_id == func.coalesce(known, info.c.account_id),
         ),
     )
-
-
-def _table(model: type[Any]) -> Table:
-    table: Table = model.__table__
-    return table

@@ -34,20 +34,20 @@ class Note(Thing):
     __mapper_args__ = {"polymorphic_identity": "note"}
 
 
-class Machine(BillableResource, db.Model):
+class Vehicle(BillableResource, db.Model):
     billing_free_quantity = 1
     id: Mapped[int] = mapped_column(primary_key=True)
     kind: Mapped[str] = mapped_column(String(20))
     project_id: Mapped[int] = mapped_column(ForeignKey("project.id"))
-    __mapper_args__ = {"polymorphic_on": "kind", "polymorphic_identity": "machine"}
+    __mapper_args__ = {"polymorphic_on": "kind", "polymorphic_identity": "vehicle"}
 
 
-class BigMachine(Machine):
+class BigVehicle(Vehicle):
     billing_free_quantity = 0
     __mapper_args__ = {"polymorphic_identity": "big"}
 
 
-class FreeMachine(Machine):
+class FreeVehicle(Vehicle):
     billing_free = True
     __mapper_args__ = {"polymorphic_identity": "free"}
 
@@ -124,10 +124,10 @@ def test_marked_model_of_a_hierarchy_is_guarded(on_the_host: Callable[[str], str
 def test_free_kind_stays_free_beside_one_that_is_not(on_the_host: Callable[[str], str]) -> None:
     done = on_the_host(
         """
-        create(FreeMachine(project_id=POOR), FreeMachine(project_id=POOR))
-        S.execute(insert(FreeMachine), [{"project_id": POOR}, {"project_id": POOR}])
+        create(FreeVehicle(project_id=POOR), FreeVehicle(project_id=POOR))
+        S.execute(insert(FreeVehicle), [{"project_id": POOR}, {"project_id": POOR}])
         S.commit()
-        assert count(FreeMachine) == 4
+        assert count(FreeVehicle) == 4
         """
     )
 
@@ -138,13 +138,13 @@ def test_each_model_has_its_own_free_quantity(on_the_host: Callable[[str], str])
     done = on_the_host(
         """
         with refused():
-            create(BigMachine(project_id=POOR))
+            create(BigVehicle(project_id=POOR))
         with refused():
-            S.execute(insert(BigMachine), [{"project_id": POOR}])
-        create(Machine(project_id=POOR))
+            S.execute(insert(BigVehicle), [{"project_id": POOR}])
+        create(Vehicle(project_id=POOR))
         with refused():
-            create(Machine(project_id=POOR))
-        assert count(Machine) == 1
+            create(Vehicle(project_id=POOR))
+        assert count(Vehicle) == 1
         """
     )
 
@@ -154,9 +154,9 @@ def test_each_model_has_its_own_free_quantity(on_the_host: Callable[[str], str])
 def test_free_kind_uses_up_nothing_of_a_free_quantity(on_the_host: Callable[[str], str]) -> None:
     done = on_the_host(
         """
-        create(FreeMachine(project_id=POOR))
-        create(Machine(project_id=POOR))
-        assert count(Machine) == 2
+        create(FreeVehicle(project_id=POOR))
+        create(Vehicle(project_id=POOR))
+        assert count(Vehicle) == 2
         """
     )
 
@@ -166,9 +166,9 @@ def test_free_kind_uses_up_nothing_of_a_free_quantity(on_the_host: Callable[[str
 def test_free_kinds_keep_no_payment_method(on_the_host: Callable[[str], str]) -> None:
     done = on_the_host(
         """
-        create(*[FreeMachine(project_id=PAYING) for _ in range(3)], Machine(project_id=PAYING))
+        create(*[FreeVehicle(project_id=PAYING) for _ in range(3)], Vehicle(project_id=PAYING))
         assert payment_methods.why_kept(paying, method) is None
-        create(BigMachine(project_id=PAYING))
+        create(BigVehicle(project_id=PAYING))
         assert payment_methods.why_kept(paying, method) == "last_usable"
         """
     )
