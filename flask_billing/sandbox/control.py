@@ -1,7 +1,7 @@
 """The sandbox's own controls over HTTP, for tests that run in another process.
 
 Every call takes and gives JSON: faults, clock, request log, latency, reset, webhooks, renewing a
-card, and completing a Checkout session without a browser.
+card, ending a mandate, and completing a Checkout session without a browser.
 """
 
 from collections.abc import Iterable
@@ -14,6 +14,7 @@ from .engine.engine import Engine
 from .engine.faults import Fault
 from .hosted import play
 from .hosted.checkout import Refused
+from .resources import mandates
 from .resources.payment_methods import update_automatically
 from .webhooks import Attempt
 
@@ -123,6 +124,16 @@ def update_card(payment_method_id: str) -> tuple[dict[str, Any], int]:
     try:
         update_automatically(_engine(), payment_method_id, **request.get_json())
     except (LookupError, TypeError) as error:
+        return {"error": str(error)}, 400
+    return {"ok": True}, 200
+
+
+@control.post("/mandates/<mandate_id>/status")
+def set_mandate_status(mandate_id: str) -> tuple[dict[str, Any], int]:
+    """Play the bank; takes what `set_mandate_status` takes."""
+    try:
+        mandates.set_status(_engine(), mandate_id, **request.get_json())
+    except (LookupError, TypeError, ValueError) as error:
         return {"error": str(error)}, 400
     return {"ok": True}, 200
 

@@ -15,6 +15,7 @@ from .engine.engine import DEFAULT_SECRET_KEY, Engine
 from .engine.faults import Fault
 from .engine.requests import RequestLog
 from .hosted import play
+from .resources import mandates
 from .resources.payment_methods import update_automatically
 from .webhooks import Webhooks
 
@@ -147,8 +148,9 @@ class Sandbox:
     def complete_checkout(self, session_id: str, **filled_in: Any) -> str:
         """Play the person on the Checkout page and give the address they are sent to.
 
-        Takes `card`, `exp`, `cvc`, `name`, `email`, `address`, `authenticate` (the answer to the
-        bank) and any other field of the page; raises `CheckoutRefused` where it shows errors.
+        Takes `card`, `exp` and `cvc`, or the `iban` of a bank account, `name`, `email`, `address`,
+        `authenticate` (the answer to the bank) and any other field of the page; raises
+        `CheckoutRefused` where it shows errors.
         """
         return play.complete(self.engine, session_id, self.url, **filled_in)
 
@@ -159,6 +161,13 @@ class Sandbox:
         what is not attached to a customer.
         """
         update_automatically(self.engine, payment_method_id, **card)
+
+    def set_mandate_status(self, mandate_id: str, status: str) -> None:
+        """Play the bank, which tells Stripe that a mandate is `active`, `inactive` or `pending`.
+
+        Raises `LookupError` for an unknown mandate and `ValueError` for another status.
+        """
+        mandates.set_status(self.engine, mandate_id, status)
 
     def advance(self, seconds: float) -> None:
         """Move the sandbox's time forwards."""

@@ -65,6 +65,7 @@ def journey() -> Iterator[Journey]:
         walk_through_webhook_endpoints(sandbox, client)
         walk_through_customers(client)
         walk_through_checkout(sandbox, client)
+        walk_through_bank_accounts(sandbox, client)
         walk_through_payments(sandbox, client)
         walk_through_errors(sandbox, client)
         walk_through_events(sandbox, client)
@@ -147,6 +148,46 @@ def walk_through_checkout(sandbox: Sandbox, client: stripe.StripeClient) -> None
         sandbox.complete_checkout(waiting.id, card="4000000000000002")
     sessions.list({"status": "open"})
     sessions.list({"expand": ["data.setup_intent"]})
+
+
+def walk_through_bank_accounts(sandbox: Sandbox, client: stripe.StripeClient) -> None:
+    customer = client.v1.customers.create({}).id
+    setups = client.v1.setup_intents
+    for acceptance in (
+        {"type": "online", "online": {"ip_address": "203.0.113.1", "user_agent": "x"}},
+        {"type": "offline", "accepted_at": 1_700_000_000},
+    ):
+        account = client.v1.payment_methods.create(
+            {
+                "type": "sepa_debit",
+                "sepa_debit": {"iban": "FR1420041010050500013M02606"},
+                "billing_details": {"name": "Ada", "email": "ada@example.com"},
+            }
+        )
+        params: Any = {
+            "customer": customer,
+            "payment_method": account.id,
+            "confirm": True,
+            "mandate_data": {"customer_acceptance": acceptance},
+            "automatic_payment_methods": {"enabled": True, "allow_redirects": "never"},
+            "expand": ["mandate.payment_method", "latest_attempt"],
+        }
+        intent = setups.create(params)
+        client.v1.mandates.retrieve(str(intent.to_dict()["mandate"]["id"]))
+    loose = setups.create({"customer": customer, "payment_method": "pm_success_de"})
+    confirming: Any = {
+        "mandate_data": {"customer_acceptance": {"type": "offline"}},
+        "return_url": "http://host.test/",
+    }
+    mandate = str(setups.confirm(loose.id, confirming).mandate)
+    sandbox.set_mandate_status(mandate, "inactive")
+    client.v1.mandates.retrieve(mandate, {"expand": ["payment_method.customer"]})
+    started: Any = {"mode": "setup", "currency": "eur", "success_url": "http://host.test/"}
+    session = client.v1.checkout.sessions.create({**started, "customer": customer})
+    sandbox.complete_checkout(session.id, iban="NL39 RABO 0300 0652 64")
+    expand = ["setup_intent.mandate", "setup_intent.payment_method"]
+    client.v1.checkout.sessions.retrieve(session.id, {"expand": expand})
+    client.v1.payment_methods.list({"customer": customer, "type": "sepa_debit"})
 
 
 def walk_through_payments(sandbox: Sandbox, client: stripe.StripeClient) -> None:
@@ -289,6 +330,7 @@ def test_snapshots_in_events_are_whole_objects(journey: Journey) -> None:
         "charge": "/v1/charges/ch_1",
         "checkout.session": "/v1/checkout/sessions/cs_1",
         "customer": "/v1/customers/cus_1",
+        "mandate": "/v1/mandates/mandate_1",
         "payment_intent": "/v1/payment_intents/pi_1",
         "payment_method": "/v1/payment_methods/pm_1",
         "setup_intent": "/v1/setup_intents/seti_1",

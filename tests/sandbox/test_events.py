@@ -165,6 +165,82 @@ def test_changed_card_tells_what_was_before(client: stripe.StripeClient, card: s
     }
 
 
+def test_changed_customer_tells_what_was_before(client: stripe.StripeClient, customer: str) -> None:
+    address: Any = {"line1": "Row 1", "city": "London"}
+    client.v1.customers.update(customer, {"address": address, "metadata": {"a": "1", "b": "2"}})
+    notes: Any = {"custom_fields": [{"name": "Note", "value": "7"}]}
+    last = last_event(client)
+
+    client.v1.customers.update(
+        customer,
+        {
+            "name": "Ada King",
+            "email": "ada@example.com",
+            "business_name": "Engines",
+            "address": {"city": "Paris"},
+            "metadata": {"a": "3", "b": "", "c": "4"},
+            "preferred_locales": ["fr"],
+            "invoice_settings": notes,
+        },
+        {"idempotency_key": "key-2"},
+    )
+    client.v1.customers.update(customer, {"address": ""})
+    client.v1.customers.update(customer, {"name": "Ada King"})
+
+    changed, cleared = events_since(client, last)
+    assert (changed["type"], cleared["type"]) == ("customer.updated", "customer.updated")
+    assert changed["request"]["idempotency_key"] == "key-2"
+    assert changed["data"]["object"]["name"] == "Ada King"
+    assert changed["data"]["previous_attributes"] == {
+        "name": "Ada",
+        "business_name": None,
+        "address": {"city": "London"},
+        "metadata": {"a": "1", "b": "2", "c": None},
+        "preferred_locales": [],
+        "invoice_settings": {"custom_fields": None},
+    }
+    assert cleared["data"]["object"]["address"] is None
+    assert cleared["data"]["previous_attributes"]["address"]["city"] == "Paris"
+
+
+def test_checkout_names_a_request_only_where_one_caused_it(
+    stripe_sandbox: Sandbox,
+    client: stripe.StripeClient,
+    customer: str,
+    setup_session: Callable[..., stripe.checkout.Session],
+) -> None:
+    paid, ended, forgotten = (setup_session(customer=customer) for _ in range(3))
+    last = last_event(client)
+
+    with pytest.raises(CheckoutRefused):
+        stripe_sandbox.complete_checkout(paid.id, card="4000000000000002")
+    stripe_sandbox.complete_checkout(paid.id)
+    client.v1.checkout.sessions.expire(ended.id, {}, {"idempotency_key": "key-3"})
+    stripe_sandbox.advance(25 * 3600)
+
+    failed, attached, succeeded, completed, *rest = events_since(client, last)
+    assert [e["type"] for e in (failed, attached, succeeded, completed)] == [
+        "setup_intent.setup_failed",
+        "payment_method.attached",
+        "setup_intent.succeeded",
+        "checkout.session.completed",
+    ]
+    assert failed["data"]["object"]["last_setup_error"]["decline_code"] == "generic_decline"
+    assert succeeded["data"]["object"]["payment_method"] == attached["data"]["object"]["id"]
+    assert completed["data"]["object"]["setup_intent"] == succeeded["data"]["object"]["id"]
+    assert all(
+        e["request"] == {"id": None, "idempotency_key": None}
+        for e in (failed, attached, succeeded, completed)
+    )
+    assert [(e["type"], e["request"]["idempotency_key"]) for e in rest] == [
+        ("setup_intent.canceled", "key-3"),
+        ("checkout.session.expired", "key-3"),
+        ("setup_intent.canceled", None),
+        ("checkout.session.expired", None),
+    ]
+    assert [e["data"]["object"]["id"] for e in rest[1::2]] == [ended.id, forgotten.id]
+
+
 def test_tax_id_is_told_from_creation_to_deletion(
     client: stripe.StripeClient, customer: str
 ) -> None:

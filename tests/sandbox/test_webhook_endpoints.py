@@ -50,6 +50,18 @@ def test_endpoint_keeps_what_it_was_created_with(client: stripe.StripeClient) ->
     assert made.to_dict()["metadata"] == {"ours": "1"}
 
 
+def test_endpoint_of_connected_accounts_names_its_application(
+    client: stripe.StripeClient,
+) -> None:
+    connected, own, said = (
+        register(client, **params) for params in ({"connect": True}, {}, {"connect": False})
+    )
+
+    kept = {e.id: e.application for e in client.v1.webhook_endpoints.list().data}
+    assert connected.application is not None
+    assert kept == {connected.id: connected.application, own.id: None, said.id: None}
+
+
 def test_update_changes_all_but_the_version(client: stripe.StripeClient) -> None:
     made = register(client, description="The app", metadata={"a": "1", "b": "2"})
 

@@ -2,10 +2,18 @@
 
 from collections.abc import Mapping
 
+from flask_billing.sandbox.bank_accounts import BankAccount
+from flask_billing.sandbox.cards import Card
 from flask_billing.sandbox.engine.call import Call
 from flask_billing.sandbox.engine.errors import Problem
 from flask_billing.sandbox.engine.store import Obj
-from flask_billing.sandbox.resources import customers, payment_methods, setup_intents, tax_ids
+from flask_billing.sandbox.resources import (
+    customers,
+    kinds,
+    payment_methods,
+    setup_intents,
+    tax_ids,
+)
 
 from . import form
 
@@ -31,6 +39,7 @@ _KEPT = (
     "individual_name",
     "tax_id",
     "tax_id_type",
+    "payment_method_type",
     "expiry",
     *form.ADDRESS_FIELDS,
 )
@@ -50,21 +59,30 @@ def pay(call: Call, session: Obj, values: Mapping[str, str]) -> Obj:
     if customer is not None and customer.get("deleted"):
         raise Refused({"session": "The customer of this session was deleted."})
     filled = form.read(session, customer, values, call.now)
-    if filled.card is None or filled.errors:
+    source = filled.card or filled.bank_account
+    if source is None or filled.errors:
         raise Refused(filled.errors)
     _check_tax_id(session, filled)
     intent = call.get("setup_intent", session["setup_intent"])
     call.change(session, _typed=_worth_keeping(filled))
-    method = payment_methods.new_card(
-        call,
-        filled.card,
-        exp_month=filled.exp_month,
-        exp_year=filled.exp_year,
-        billing_details=_billing_details(session, customer, filled),
-    )
+    method = _new_method(call, source, filled, _billing_details(session, customer, filled))
     call.change(method, allow_redisplay=session["_allow_redisplay"])
     setup_intents.attempt(call, intent, method)
     return session if intent["status"] == "requires_action" else _complete(call, session, intent)
+
+
+def _new_method(
+    call: Call, source: Card | BankAccount, filled: form.Filled, billing_details: Obj
+) -> Obj:
+    if isinstance(source, BankAccount):
+        return kinds.new_bank_account(call, source, billing_details=billing_details)
+    return kinds.new_card(
+        call,
+        source,
+        exp_month=filled.exp_month,
+        exp_year=filled.exp_year,
+        billing_details=billing_details,
+    )
 
 
 def authenticate(call: Call, session: Obj, *, passed: bool) -> Obj:

@@ -6,6 +6,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from flask_billing.sandbox.bank_accounts import (
+    BANK_ACCOUNTS,
+    BankAccount,
+    has_right_check_digits,
+    iban_of,
+)
 from flask_billing.sandbox.cards import CARDS, Card, digits_of, passes_luhn
 from flask_billing.sandbox.engine.params import EMAIL
 from flask_billing.sandbox.engine.store import Obj
@@ -17,9 +23,11 @@ _ORDER = (
     "business_name",
     "individual_name",
     "phone",
+    "payment_method_type",
     "number",
     "expiry",
     "cvc",
+    "iban",
     "name",
     "country",
     "line1",
@@ -29,15 +37,19 @@ _ORDER = (
 NOT_A_TEST_CARD = (
     "This is a sandbox and takes Stripe's test card numbers only. Never type a real card here."
 )
+NOT_A_TEST_ACCOUNT = (
+    "This is a sandbox and takes Stripe's test accounts only. Never type a real IBAN here."
+)
 
 
 @dataclass
 class Filled:
-    """A form as it was filled in: its values, the card, and what is wrong with it by field."""
+    """A form as it was filled in: its values, what is to be saved, and what is wrong by field."""
 
     values: Mapping[str, str]
     errors: dict[str, str] = field(default_factory=dict)
     card: Card | None = None
+    bank_account: BankAccount | None = None
     exp_month: int = 0
     exp_year: int = 0
 
@@ -63,7 +75,7 @@ class Filled:
 
 
 def required_fields(session: Obj, customer: Obj | None) -> list[str]:
-    """Give the fields that a person has to fill in for this session, besides the card."""
+    """Give the fields that a person has to fill in, besides those of a card or an account."""
     fields = [] if known_email(session, customer) else ["email"]
     fields.append("name")
     if session["billing_address_collection"] == "required":
@@ -93,11 +105,37 @@ def read(session: Obj, customer: Obj | None, values: Mapping[str, str], now: int
     country = filled.text("country")
     if country is not None and re.fullmatch(r"[A-Z]{2}", country) is None:
         filled.errors["country"] = "Choose a country."
-    _read_number(filled)
-    _read_expiry(filled, now)
-    _read_cvc(filled)
+    _read_what_is_saved(session, filled, now)
     filled.errors = {name: filled.errors[name] for name in _ORDER if name in filled.errors}
     return filled
+
+
+def chosen_kind(session: Obj, values: Mapping[str, Any]) -> str:
+    """Give the kind of payment method that was chosen, or else the first one of the page."""
+    return values.get("payment_method_type") or str(session["payment_method_types"][0])
+
+
+def _read_what_is_saved(session: Obj, filled: Filled, now: int) -> None:
+    kind = chosen_kind(session, filled.values)
+    if kind not in session["payment_method_types"]:
+        filled.errors["payment_method_type"] = "Choose one of these."
+    elif kind == "card":
+        _read_number(filled)
+        _read_expiry(filled, now)
+        _read_cvc(filled)
+    else:
+        _read_iban(filled)
+
+
+def _read_iban(filled: Filled) -> None:
+    iban = iban_of(filled.values.get("iban", ""))
+    filled.bank_account = BANK_ACCOUNTS.get(iban)
+    if not iban:
+        filled.errors["iban"] = "Fill in the IBAN."
+    elif not has_right_check_digits(iban):
+        filled.errors["iban"] = "Your IBAN is not right. Check its digits."
+    elif filled.bank_account is None:
+        filled.errors["iban"] = NOT_A_TEST_ACCOUNT
 
 
 def _read_number(filled: Filled) -> None:

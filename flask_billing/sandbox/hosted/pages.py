@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 from flask import Blueprint, Response, current_app, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
+from flask_billing.sandbox.bank_accounts import BANK_ACCOUNTS
 from flask_billing.sandbox.cards import CARDS
 from flask_billing.sandbox.engine.call import public
 from flask_billing.sandbox.engine.engine import Engine
@@ -202,9 +203,11 @@ def _checkout_page(
         required=form.required_fields(session, customer),
         errors=errors,
         values=values,
+        kind=form.chosen_kind(session, values),
         countries=countries.names(),
         tax_id_types=TAX_ID_TYPES,
         cards=CARDS.values(),
+        bank_accounts=BANK_ACCOUNTS.values(),
     )
 
 

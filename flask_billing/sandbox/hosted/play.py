@@ -20,6 +20,7 @@ def complete(
     base_url: str,
     *,
     card: str = "4242424242424242",
+    iban: str | None = None,
     exp: str = "12/34",
     cvc: str | None = None,
     name: str = "Ada Lovelace",
@@ -30,11 +31,14 @@ def complete(
 ) -> str:
     """Fill in and send the page, answer the bank if it asks, and give the address that follows.
 
+    :param iban: A bank account to save in place of the card.
     :param more: Other fields of the page, such as `phone`, `business_name` or `tax_id`.
 
     Raises `Refused` with the errors by field where the page would show them.
     """
     values = {
+        "payment_method_type": "sepa_debit" if iban else "card",
+        "iban": iban or "",
         "number": card,
         "expiry": exp,
         "cvc": cvc or ("1234" if card.startswith("3") and len(card) == 15 else "123"),

@@ -150,12 +150,14 @@ def _make_setup_intent(call: Call, session_id: str) -> Obj:
         "customer": call.params.get("customer"),
         "metadata": data.get("metadata", {}),
         "description": data.get("description"),
+        "currency": call.params.get("currency"),
         "allowed_payment_method_types": call.params.get("allowed_payment_method_types"),
+        "excluded_payment_method_types": call.params.get("excluded_payment_method_types"),
     }
     return setup_intents.make(call, wanted, session=session_id)
 
 
-def _new_fields(call: Call, session_id: str, setup_intent: str) -> Obj:
+def _new_fields(call: Call, session_id: str, setup_intent: Obj) -> Obj:
     values = call.params
     return {
         "id": session_id,
@@ -199,13 +201,13 @@ def _new_fields(call: Call, session_id: str, setup_intent: str) -> Obj:
         "payment_method_collection": "always",
         "payment_method_configuration_details": None,
         "payment_method_options": {"card": {"request_three_d_secure": "automatic"}},
-        "payment_method_types": ["card"],
+        "payment_method_types": setup_intent["payment_method_types"],
         "payment_status": "no_payment_required",
         "permissions": None,
         "phone_number_collection": values.get("phone_number_collection", {"enabled": False}),
         "recovered_from": None,
         "saved_payment_method_options": None,
-        "setup_intent": setup_intent,
+        "setup_intent": setup_intent["id"],
         "shipping_address_collection": None,
         "shipping_cost": None,
         "shipping_options": [],
@@ -243,7 +245,7 @@ def create(call: Call) -> Obj:
     _check(call)
     session_id = new_id("cs_live_a1" if call.scope.livemode else "cs_test_a1", 58)
     setup_intent = _make_setup_intent(call, session_id)
-    fields = {**_new_fields(call, session_id, setup_intent["id"]), **_asked_for(call.params)}
+    fields = {**_new_fields(call, session_id, setup_intent), **_asked_for(call.params)}
     session = call.create("checkout.session", "cs_", fields)
     call.store.schedule(session["expires_at"], "expire_session", session_id)
     return session

@@ -80,6 +80,19 @@ def require_owner(payment_method: Obj, customer: str | None) -> None:
     raise Problem(hint, code="payment_method_customer_mismatch", param="payment_method")
 
 
+def require_kind(intent: Obj, payment_method: Obj) -> None:
+    """Refuse a payment method of a kind that the intent does not take."""
+    allowed = intent["payment_method_types"]
+    if payment_method["type"] not in allowed:
+        words = "SetupIntent" if intent["object"] == "setup_intent" else "PaymentIntent"
+        raise Problem(
+            f"The PaymentMethod provided ({payment_method['type']}) is not allowed for this "
+            f"{words}. Please attach a PaymentMethod of one of the following types: "
+            f"{', '.join(allowed)}.",
+            param="payment_method",
+        )
+
+
 def require_return_url(intent: Obj, values: dict[str, Any]) -> None:
     """Refuse a confirmation that may have to redirect and would not know where to."""
     automatic = intent["automatic_payment_methods"] or {}

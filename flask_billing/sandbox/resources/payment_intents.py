@@ -12,7 +12,7 @@ from flask_billing.sandbox.engine.ids import random_text
 from flask_billing.sandbox.engine.routes import route
 from flask_billing.sandbox.engine.store import Obj
 
-from . import charges, intents, payment_methods
+from . import charges, intents, kinds, payment_methods
 
 WEEK = 7 * 24 * 3600
 MINIMUM = {"jpy": 50, "krw": 100, "gbp": 30, "hkd": 400, "mxn": 1000, "sek": 300, "nok": 300}
@@ -142,12 +142,13 @@ def _confirm(call: Call, intent: Obj) -> Obj:
             payment_intent=intent,
         )
     intents.require_owner(payment_method, intent["customer"])
+    intents.require_kind(intent, payment_method)
     call.change(intent, payment_method=payment_method["id"], last_payment_error=None)
     return _charge(call, intent, payment_method)
 
 
 def _charge(call: Call, intent: Obj, payment_method: Obj) -> Obj:
-    card = payment_methods.card_of(payment_method)
+    card = kinds.card_of(payment_method)
     off_session = bool(call.params.get("off_session"))
     if not off_session and card.authentication != "never":
         action = intents.challenge(call, intent, call.params.get("return_url"))
@@ -164,7 +165,7 @@ def authenticate(call: Call, intent: Obj, *, passed: bool) -> Obj:
     payment_method = call.get("payment_method", intent["payment_method"], param="payment_method")
     if not passed:
         _fail(call, intent, payment_method, UNAUTHENTICATED)
-    card = payment_methods.card_of(payment_method)
+    card = kinds.card_of(payment_method)
     decline = card.decline_of_charge(off_session=False, set_up=True)
     return _settle(call, intent, payment_method, decline)
 

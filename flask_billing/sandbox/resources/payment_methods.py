@@ -1,8 +1,9 @@
-"""Payment methods: cards saved from Stripe's test numbers."""
+"""Payment methods: cards and bank accounts saved from Stripe's test numbers."""
 
 from typing import Any
 
-from flask_billing.sandbox.cards import CARDS, DECLINES, TOKENS, Card
+from flask_billing.sandbox.bank_accounts import BANK_ACCOUNTS, iban_of
+from flask_billing.sandbox.cards import CARDS, DECLINES, TOKENS
 from flask_billing.sandbox.engine import params
 from flask_billing.sandbox.engine.call import Call
 from flask_billing.sandbox.engine.engine import Engine
@@ -11,24 +12,20 @@ from flask_billing.sandbox.engine.expand import expandable
 from flask_billing.sandbox.engine.routes import route
 from flask_billing.sandbox.engine.store import Obj
 
-_BILLING_DETAILS: params.Declared = {
-    "address": params.address,
-    "email": params.email,
-    "name": params.text(),
-    "phone": params.text(),
-    "tax_id": params.text(),
-}
+from . import kinds
+
 _REDISPLAY = params.choice("always", "limited", "unspecified")
 UPDATE: params.Declared = {
     "allow_redisplay": _REDISPLAY,
-    "billing_details": params.group(_BILLING_DETAILS),
+    "billing_details": params.group(kinds.BILLING_DETAILS),
     "card": params.group({"exp_month": params.integer(1, 12), "exp_year": params.integer(0)}),
     "metadata": params.metadata,
 }
 CREATE: params.Declared = {
-    "type": params.choice("card"),
+    "type": params.choice(*kinds.KINDS),
     "card": params.group({"token": params.text()}),
-    "billing_details": params.group(_BILLING_DETAILS),
+    "sepa_debit": params.group({"iban": params.text(clearable=False)}, required=("iban",)),
+    "billing_details": params.group(kinds.BILLING_DETAILS),
     "allow_redisplay": _REDISPLAY,
     "metadata": params.metadata,
 }
@@ -39,71 +36,9 @@ LIST: params.Declared = {
 }
 
 
-def new_card(
-    call: Call,
-    card: Card,
-    *,
-    exp_month: int | None = None,
-    exp_year: int | None = None,
-    billing_details: dict[str, Any] | None = None,
-    cvc_check: str | None = "pass",
-) -> Obj:
-    """Make a payment method of a test card, attached to nobody."""
-    details = {**dict.fromkeys(_BILLING_DETAILS), **(billing_details or {})}
-    details["address"] = {**dict.fromkeys(params.ADDRESS), **(details["address"] or {})}
-    return call.create(
-        "payment_method",
-        "pm_1",
-        {
-            "allow_redisplay": "unspecified",
-            "billing_details": details,
-            "card": {
-                "brand": card.brand,
-                "checks": {
-                    "address_line1_check": "pass" if details["address"]["line1"] else None,
-                    "address_postal_code_check": (
-                        "pass" if details["address"]["postal_code"] else None
-                    ),
-                    "cvc_check": cvc_check,
-                },
-                "country": card.country,
-                "display_brand": card.brand,
-                "exp_month": exp_month or 12,
-                "exp_year": exp_year or _year(call) + 8,
-                "fingerprint": card.fingerprint(call.scope.account),
-                "funding": card.funding,
-                "generated_from": None,
-                "last4": card.last4,
-                "networks": {"available": [card.brand], "preferred": None},
-                "regulated_status": "unregulated",
-                "three_d_secure_usage": {"supported": True},
-                "wallet": None,
-            },
-            "customer": None,
-            "customer_account": None,
-            "metadata": {},
-            "type": "card",
-            "_number": card.number,
-            "_set_up": False,
-            "_spent": False,
-        },
-    )
-
-
-def _year(call: Call) -> int:
-    return 1970 + int(call.now // (365.2425 * 86400))
-
-
-def card_of(payment_method: Obj) -> Card:
-    """Give the test card that a payment method was made of."""
-    return CARDS[payment_method["_number"]]
-
-
 def resolve(call: Call, given: str, *, param: str = "payment_method") -> Obj:
     """Give the payment method for an id, or a new one for a test token such as `pm_card_visa`."""
-    if given in TOKENS and not call.scope.livemode:
-        return new_card(call, TOKENS[given])
-    return call.get("payment_method", given, param=param)
+    return kinds.of_token(call, given) or call.get("payment_method", given, param=param)
 
 
 def require_fresh(payment_method: Obj) -> None:
@@ -126,8 +61,7 @@ def attach_to(call: Call, payment_method: Obj, customer: str) -> Obj:
             "The payment method you provided has already been attached to a customer.",
             code="payment_method_unexpected_state",
         )
-    decline = card_of(payment_method).setup
-    if decline is not None:
+    if payment_method["type"] == "card" and (decline := kinds.card_of(payment_method).setup):
         raise DECLINES[decline].problem()
     if owner == customer:
         return payment_method
@@ -160,8 +94,8 @@ def update_automatically(
     Raises `LookupError` for a payment method that is not attached to a customer.
     """
     located = engine.store.locate(payment_method)
-    if located is None or not located[1].get("customer"):
-        raise LookupError(f"No payment method {payment_method} is attached to a customer.")
+    if located is None or not (located[1].get("card") and located[1]["customer"]):
+        raise LookupError(f"No card {payment_method} is attached to a customer.")
     with engine.step(located[0], "") as call:
         found = call.get("payment_method", payment_method)
         card = CARDS[number or found["_number"]]
@@ -191,15 +125,27 @@ def page(call: Call, customer: str | None) -> Obj:
 
 @route("POST", "/v1/payment_methods", CREATE)
 def create(call: Call) -> Obj:
-    """Make a payment method of a test token such as `tok_visa`."""
-    params.require(call.params, "type", "card")
+    """Make a payment method of a test token such as `tok_visa`, or of a test bank account."""
+    params.require(call.params, "type")
+    params.require(call.params, call.params["type"])
+    made = _new_card(call) if call.params["type"] == "card" else _new_bank_account(call)
+    rest = {k: v for k, v in call.params.items() if k in ("allow_redisplay", "metadata")}
+    return call.change(made, **rest)
+
+
+def _new_card(call: Call) -> Obj:
     token = call.params["card"].get("token") or ""
     card = TOKENS.get(token.replace("tok_", "pm_card_", 1)) if token.startswith("tok_") else None
     if card is None:
         raise Problem(f"No such token: '{token}'", code="resource_missing", param="card[token]")
-    made = new_card(call, card, billing_details=call.params.get("billing_details"))
-    rest = {k: v for k, v in call.params.items() if k in ("allow_redisplay", "metadata")}
-    return call.change(made, **rest)
+    return kinds.new_card(call, card, billing_details=call.params.get("billing_details"))
+
+
+def _new_bank_account(call: Call) -> Obj:
+    account = BANK_ACCOUNTS.get(iban_of(call.params["sepa_debit"]["iban"]))
+    if account is None:
+        raise Problem("The IBAN is none of Stripe's test accounts.", param="sepa_debit[iban]")
+    return kinds.new_bank_account(call, account, billing_details=call.params.get("billing_details"))
 
 
 @route("GET", "/v1/payment_methods", {**LIST, "customer": params.text(clearable=False)})
@@ -228,6 +174,8 @@ def update(call: Call, payment_method: str) -> Obj:
         )
     changes = dict(call.params)
     if "card" in changes:
+        if found["type"] != "card":
+            raise Problem("Only a payment method of type card takes this.", param="card")
         changes["card"] = {**found["card"], **changes["card"]}
     if "billing_details" in changes:
         changes["billing_details"] = _merged_details(found, changes["billing_details"])

@@ -11,7 +11,7 @@ from flask_billing.sandbox.engine.ids import random_text
 from flask_billing.sandbox.engine.routes import route
 from flask_billing.sandbox.engine.store import Obj
 
-from . import intents, payment_methods
+from . import intents, kinds, mandates, payment_methods, setup_attempts
 
 UNAUTHENTICATED = Decline(
     "setup_intent_authentication_failure",
@@ -19,15 +19,25 @@ UNAUTHENTICATED = Decline(
     "and try again.",
 )
 
-CREATE: params.Declared = {**intents.COMMON, "usage": params.choice("off_session", "on_session")}
+CREATE: params.Declared = {
+    **intents.COMMON,
+    "mandate_data": mandates.DATA,
+    "usage": params.choice("off_session", "on_session"),
+}
 UPDATE: params.Declared = {
     name: check
     for name, check in intents.COMMON.items()
     if name in ("customer", "description", "metadata", "payment_method", "payment_method_types")
 }
 CONFIRM: params.Declared = {
-    name: intents.COMMON[name]
-    for name in ("payment_method", "payment_method_types", "return_url", "use_stripe_sdk")
+    name: CREATE[name]
+    for name in (
+        "mandate_data",
+        "payment_method",
+        "payment_method_types",
+        "return_url",
+        "use_stripe_sdk",
+    )
 }
 LIST: params.Declared = {
     **params.PAGE,
@@ -50,6 +60,7 @@ def make(call: Call, values: dict[str, Any], *, session: str | None = None) -> O
             "last_setup_error": None,
             "latest_attempt": None,
             "mandate": None,
+            "payment_method_types": kinds.offered(values),
             "single_use_mandate": None,
             "status": "requires_payment_method",
             "usage": values.get("usage", "off_session"),
@@ -63,8 +74,10 @@ def make(call: Call, values: dict[str, Any], *, session: str | None = None) -> O
 
 def attempt(call: Call, intent: Obj, payment_method: Obj, *, return_url: str | None = None) -> Obj:
     """Try to set a payment method up: it succeeds, waits for the person, or raises the decline."""
-    card = payment_methods.card_of(payment_method)
     call.change(intent, payment_method=payment_method["id"], last_setup_error=None)
+    if payment_method["type"] != "card":
+        return succeed(call, intent, payment_method)
+    card = kinds.card_of(payment_method)
     if card.setup is not None:
         fail(call, intent, DECLINES[card.setup])
     if card.authentication != "never" and not payment_method["_set_up"]:
@@ -80,7 +93,7 @@ def authenticate(call: Call, intent: Obj, *, passed: bool) -> Obj:
     """Go on after the person was at the bank's page."""
     intents.require_status(intent, "authenticate", "requires_action")
     payment_method = call.get("payment_method", intent["payment_method"], param="payment_method")
-    card = payment_methods.card_of(payment_method)
+    card = kinds.card_of(payment_method)
     if not passed:
         fail(call, intent, UNAUTHENTICATED)
     if card.after_authentication is not None:
@@ -93,22 +106,31 @@ def succeed(call: Call, intent: Obj, payment_method: Obj) -> Obj:
     call.change(payment_method, _set_up=True)
     if intent["customer"] is not None:
         payment_methods.attach_to(call, payment_method, intent["customer"])
-    tried = _record_attempt(call, intent, payment_method, "succeeded", None)
+    tried = setup_attempts.record(call, intent, payment_method, "succeeded")
     return call.change(
         intent,
         "setup_intent.succeeded",
         status="succeeded",
         latest_attempt=tried["id"],
         last_setup_error=None,
+        mandate=_mandate(call, payment_method),
         next_action=None,
     )
+
+
+def _mandate(call: Call, payment_method: Obj) -> str | None:
+    if payment_method["type"] == "card":
+        return None
+    data = call.params.get("mandate_data") or {}
+    acceptance = data.get("customer_acceptance", mandates.ON_THE_PAGE)
+    return str(mandates.give(call, payment_method, acceptance)["id"])
 
 
 def fail(call: Call, intent: Obj, decline: Decline) -> None:
     """Write that a payment method was declined, and raise it; the intent waits for another."""
     payment_method = call.get("payment_method", intent["payment_method"], param="payment_method")
     error = {**decline.error(), "payment_method": payment_method}
-    tried = _record_attempt(call, intent, payment_method, "failed", error)
+    tried = setup_attempts.record(call, intent, payment_method, "failed", error)
     call.change(
         intent,
         "setup_intent.setup_failed",
@@ -119,40 +141,6 @@ def fail(call: Call, intent: Obj, decline: Decline) -> None:
         next_action=None,
     )
     raise decline.problem(setup_intent=intent, payment_method=payment_method)
-
-
-def _record_attempt(
-    call: Call, intent: Obj, payment_method: Obj, status: str, error: Obj | None
-) -> Obj:
-    card = payment_method["card"]
-    kept = ("brand", "country", "exp_month", "exp_year", "fingerprint", "funding", "last4")
-    details = {name: card[name] for name in kept}
-    return call.create(
-        "setup_attempt",
-        "setatt_1",
-        {
-            "application": None,
-            "customer": intent["customer"],
-            "customer_account": None,
-            "flow_directions": None,
-            "on_behalf_of": None,
-            "payment_method": payment_method["id"],
-            "payment_method_details": {
-                "type": "card",
-                "card": {
-                    **details,
-                    "checks": card["checks"],
-                    "network": card["brand"],
-                    "three_d_secure": None,
-                    "wallet": None,
-                },
-            },
-            "setup_error": error,
-            "setup_intent": intent["id"],
-            "status": status,
-            "usage": intent["usage"],
-        },
-    )
 
 
 def cancel_intent(call: Call, intent: Obj, reason: str | None) -> Obj:
@@ -174,6 +162,8 @@ def create(call: Call) -> Obj:
         call.get("customer", values["customer"], param="customer")
     if values.get("return_url") and not values.get("confirm"):
         raise Problem("You can only send `return_url` with `confirm`.", param="return_url")
+    if values.get("mandate_data") and not values.get("confirm"):
+        raise Problem("You can only send `mandate_data` with `confirm`.", param="mandate_data")
     intent = make(call, values)
     _take_payment_method(call, intent)
     return _confirm(call, intent) if values.get("confirm") else intent
@@ -201,6 +191,9 @@ def _confirm(call: Call, intent: Obj) -> Obj:
             setup_intent=intent,
         )
     intents.require_owner(payment_method, intent["customer"])
+    intents.require_kind(intent, payment_method)
+    if payment_method["type"] != "card":
+        params.require(call.params, "mandate_data")
     return attempt(call, intent, payment_method, return_url=call.params.get("return_url"))
 
 
@@ -267,5 +260,4 @@ def cancel(call: Call, setup_intent: str) -> Obj:
     return cancel_intent(call, intent, call.params.get("cancellation_reason"))
 
 
-expandable("setup_intent", "customer", "payment_method", "latest_attempt")
-expandable("setup_attempt", "customer", "payment_method", "setup_intent")
+expandable("setup_intent", "customer", "payment_method", "latest_attempt", "mandate")

@@ -49,7 +49,7 @@ def make(call: "Call", values: dict[str, Any], secret: str | None = None) -> Obj
         "we_1",
         {
             "api_version": values.get("api_version"),
-            "application": None,
+            "application": "ca_SandboxDefault" if values.get("connect") else None,
             "description": values.get("description"),
             "enabled_events": values["enabled_events"],
             "metadata": params.merge_metadata({}, values.get("metadata", {})),
