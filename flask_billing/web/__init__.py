@@ -7,14 +7,19 @@ from typing import TYPE_CHECKING
 from flask import Blueprint
 
 from flask_billing.errors import BillingDisabled
+from flask_billing.web import alerts, codes, invoices, usage, views
 from flask_billing.web.errors import handle_billing_disabled, handle_payment_method_required
 from flask_billing.web.rendering import context, keep_private
-from flask_billing.web.views import ROUTES, refuse_while_disabled
+from flask_billing.web.staff import add_staff
+from flask_billing.web.views import refuse_while_disabled
+from flask_billing.web.webhook import add_webhook
 
 if TYPE_CHECKING:
     from flask_billing.settings import Settings
 
 __all__ = ["handle_payment_method_required", "make_blueprint"]
+
+_ROUTES = (*views.ROUTES, *usage.ROUTES, *invoices.ROUTES, *alerts.ROUTES, *codes.ROUTES)
 
 
 def make_blueprint(settings: Settings) -> Blueprint:
@@ -29,7 +34,7 @@ def make_blueprint(settings: Settings) -> Blueprint:
         static_folder="static",
         static_url_path="/billing/static",
     )
-    for rule, endpoint, view, methods in ROUTES:
+    for rule, endpoint, view, methods in _ROUTES:
         blueprint.add_url_rule(
             settings.url_prefix + rule,
             endpoint,
@@ -37,6 +42,8 @@ def make_blueprint(settings: Settings) -> Blueprint:
             methods=methods,
             strict_slashes=False,
         )
+    add_staff(blueprint, settings)
+    add_webhook(blueprint, settings)
     blueprint.before_request(refuse_while_disabled)
     blueprint.after_request(keep_private)
     blueprint.context_processor(context)

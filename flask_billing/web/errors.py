@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from flask import flash, jsonify, make_response, redirect, render_template, request, url_for
 
+from flask_billing.errors import SpendingLimitReached
 from flask_billing.web import addresses, rendering
 from flask_billing.web.i18n import gettext
 from flask_billing.web.safe_next import here
@@ -16,10 +17,16 @@ if TYPE_CHECKING:
 
     from flask_billing.errors import BillingDisabled, PaymentMethodRequired
 
-__all__ = ["PROBLEM_TYPE", "handle_billing_disabled", "handle_payment_method_required"]
+__all__ = [
+    "LIMIT_TYPE",
+    "PROBLEM_TYPE",
+    "handle_billing_disabled",
+    "handle_payment_method_required",
+]
 
-#: Names the refusal for programs; it never changes.
+#: Name the refusals for programs; they never change.
 PROBLEM_TYPE = "urn:flask-billing:payment-method-required"
+LIMIT_TYPE = "urn:flask-billing:spending-limit-reached"
 
 _PAGE = "text/html"
 _JSON = ("application/json", "application/problem+json")
@@ -51,6 +58,11 @@ def _asks_for_json() -> bool:
 
 
 def _sentence(error: PaymentMethodRequired) -> str:
+    if isinstance(error, SpendingLimitReached):
+        return gettext(
+            "A spending limit of this project is reached, so nothing that costs can be created "
+            "until the month is over."
+        )
     if error.resource is None:
         return gettext("Add a payment method to go on.")
     return gettext(
@@ -60,9 +72,11 @@ def _sentence(error: PaymentMethodRequired) -> str:
 
 
 def _problem(error: PaymentMethodRequired) -> Response:
+    is_limit = isinstance(error, SpendingLimitReached)
+    required = gettext("A payment method is required")
     problem = {
-        "type": PROBLEM_TYPE,
-        "title": gettext("A payment method is required"),
+        "type": LIMIT_TYPE if is_limit else PROBLEM_TYPE,
+        "title": gettext("A spending limit is reached") if is_limit else required,
         "status": 402,
         "detail": _sentence(error),
         "resource": error.resource,

@@ -30,6 +30,7 @@ from flask_billing.errors import (
 )
 from flask_billing.state import current
 from flask_billing.web import addresses, presenters
+from flask_billing.web.access import can_manage, project_of
 from flask_billing.web.forms import ActionForm, DetailsForm
 from flask_billing.web.i18n import gettext
 from flask_billing.web.safe_next import keep_way_back, local_path, take_way_back
@@ -54,7 +55,7 @@ def refuse_while_disabled() -> None:
 
 def index(project_id: Any) -> str:
     """Show whether the project can go on, what it pays with, and who pays."""
-    project = _project(project_id)
+    project = project_of(project_id)
     live, is_gone = _look(projects.visible_billing_info(project))
     # Rows are read after the calls: what the processor said may just have been written into them.
     methods = projects.payment_methods_of(project)
@@ -63,7 +64,7 @@ def index(project_id: Any) -> str:
     page = {
         "project": project,
         "project_id": project_id,
-        "can_manage": _can_manage(project),
+        "can_manage": can_manage(project),
         "status": presenters.status_of(project),
         "kinds": kinds,
         "costly": presenters.costly_names(kinds),
@@ -74,13 +75,14 @@ def index(project_id: Any) -> str:
         "missing": live.missing,
         "sharing": projects.sharing_count(project),
         "next": local_path(request.args.get("next")),
+        **presenters.spending_of(project),
     }
     return render_template("billing/index.html", form=ActionForm(), **page)
 
 
 def add(project_id: Any) -> BaseResponse:
     """Send the person to the processor's page for saving a payment method."""
-    project = _project(project_id, to_change=True)
+    project = project_of(project_id, to_change=True)
     ActionForm().check()
     way_back = local_path(request.form.get("next"))
     index_address = addresses.absolute("billing.index", project_id=project_id, next=way_back)
@@ -118,7 +120,7 @@ def add(project_id: Any) -> BaseResponse:
 
 def complete(project_id: Any) -> Response | BaseResponse:
     """Take the person back from the processor's page, as often as the address is opened."""
-    project = _project(project_id, to_change=True)
+    project = project_of(project_id, to_change=True)
     session_id = request.args.get("session_id", "")
     if not _SESSION_ID.fullmatch(session_id):
         abort(404)
@@ -139,7 +141,7 @@ def complete(project_id: Any) -> Response | BaseResponse:
 
 def details(project_id: Any) -> Response | BaseResponse:
     """Show the form for who pays, and save what was typed."""
-    project = _project(project_id, to_change=True)
+    project = project_of(project_id, to_change=True)
     info = projects.visible_billing_info(project)
     if info is None:
         return _details_page(project, project_id, None, state="none")
@@ -159,7 +161,7 @@ def details(project_id: Any) -> Response | BaseResponse:
 
 def move(project_id: Any, payment_method_id: UUID) -> BaseResponse:
     """Change the order in which payment methods are tried."""
-    project = _project(project_id, to_change=True)
+    project = project_of(project_id, to_change=True)
     ActionForm().check()
     direction = request.form.get("direction")
     if direction not in {"up", "down"}:
@@ -174,7 +176,7 @@ def move(project_id: Any, payment_method_id: UUID) -> BaseResponse:
 
 def remove(project_id: Any, payment_method_id: UUID) -> Response | BaseResponse:
     """Say what removing a payment method will do, and do it once that is confirmed."""
-    project = _project(project_id, to_change=True)
+    project = project_of(project_id, to_change=True)
     if request.method != "POST":
         return _remove_page(project, project_id, payment_method_id)
     ActionForm().check()
@@ -197,18 +199,6 @@ ROUTES = (
     ("/payment-methods/<uuid:payment_method_id>/move", "move", move, ["POST"]),
     ("/payment-methods/<uuid:payment_method_id>/remove", "remove", remove, ["GET", "POST"]),
 )
-
-
-def _project(project_id: Any, *, to_change: bool = False) -> Any:
-    """Return the project as the host's loader gives it: whatever is looked up goes through it."""
-    project = projects.load(str(project_id))
-    if to_change and not _can_manage(project):
-        abort(403)
-    return project
-
-
-def _can_manage(project: Any) -> bool:
-    return bool(current().hooks.can_manage(project))
 
 
 def _to_index(project_id: Any, way_back: str | None = None) -> BaseResponse:

@@ -22,8 +22,22 @@ CHANGES = [
     ("POST", "/payment-methods/0197f000-0000-7000-8000-000000000001/move"),
     ("GET", "/payment-methods/0197f000-0000-7000-8000-000000000001/remove"),
     ("POST", "/payment-methods/0197f000-0000-7000-8000-000000000001/remove"),
+    ("GET", "/credit-code"),
+    ("POST", "/credit-code"),
 ]
-ALL = [("GET", ""), *CHANGES]
+# What whoever sees the project may see and do.
+SEEN = [
+    ("GET", ""),
+    ("GET", "/usage"),
+    ("GET", "/usage.csv"),
+    ("GET", "/invoices"),
+    ("GET", "/invoices/0197f000-0000-7000-8000-000000000001"),
+    ("GET", "/invoices/0197f000-0000-7000-8000-000000000001.csv"),
+    ("GET", "/alerts"),
+    ("POST", "/alerts"),
+    ("POST", "/alerts/0197f000-0000-7000-8000-000000000001/remove"),
+]
+ALL = [*SEEN, *CHANGES]
 
 
 @pytest.mark.parametrize(("method", "path"), ALL)
@@ -123,11 +137,15 @@ def test_confirmation_for_a_payment_method_of_another_project_is_404(
     assert response.status_code == 404
 
 
-@pytest.mark.parametrize("path", ["", "/details", "/return?session_id=cs_no"])
+@pytest.mark.parametrize(
+    "path",
+    ["", "/details", "/return?session_id=cs_no", "/usage", "/usage.csv", "/invoices", "/alerts"],
+)
 def test_pages_are_kept_out_of_caches_and_addresses_from_other_sites(
     person: Person, path: str
 ) -> None:
     response = person.page(path)
+    response.get_data()
 
     assert response.headers["Cache-Control"] == "no-store"
     assert response.headers["Referrer-Policy"] == "same-origin"
@@ -151,6 +169,7 @@ class TestWithCsrf:
             "/payment-methods",
             "/payment-methods/0197f000-0000-7000-8000-000000000001/move",
             "/payment-methods/0197f000-0000-7000-8000-000000000001/remove",
+            "/alerts/0197f000-0000-7000-8000-000000000001/remove",
         ],
     )
     def test_post_without_token_is_400(self, person: Person, path: str) -> None:
@@ -183,6 +202,18 @@ class TestWithCsrf:
 
         assert response.status_code == 422
         assert 'value="Grace Hopper"' in response.text
+        assert "The page was open for too long" in response.text
+
+    @pytest.mark.parametrize(
+        ("path", "typed"), [("/alerts", {"amount": "50"}), ("/credit-code", {"code": "ABCD-EFGH"})]
+    )
+    def test_forms_without_token_keep_what_was_typed(
+        self, person: Person, path: str, typed: dict[str, str]
+    ) -> None:
+        response = person.send(path, typed)
+
+        assert response.status_code == 422
+        assert all(f'value="{value}"' in response.text for value in typed.values())
         assert "The page was open for too long" in response.text
 
 

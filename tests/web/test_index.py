@@ -29,7 +29,7 @@ def test_empty_page_explains_what_will_be_there(person: Person) -> None:
 
     text = text_of(page)
     assert "Add a payment method to create new resources." in text
-    assert "It is needed for every new server or database." in text
+    assert "It is needed for every new server, database, or machine." in text
     assert "There are none yet." in text
     assert "You are asked for a name and an address" in text
     assert primary_buttons(page) == 1

@@ -17,6 +17,7 @@ class Status:
 
     :ivar tone: `good`, `note` or `bad`.
     :ivar needs_method: The step that leads on is to add a payment method.
+    :ivar needs_alerts: The step that leads on is to raise or remove a spending limit.
     :ivar after_refusal: The sentence for who was just refused something and is told so already.
     """
 
@@ -25,6 +26,7 @@ class Status:
     explanation: str
     needs_method: bool
     after_refusal: str = ""
+    needs_alerts: bool = False
 
 
 _STATUSES = {
@@ -51,6 +53,14 @@ _STATUSES = {
         N_("New resources can't be created at the moment."),
         N_("This site does not allow it for this project. Ask its support what to do."),
         needs_method=False,
+    ),
+    "limit": Status(
+        "bad",
+        N_("New resources can't be created until the month is over: a spending limit is reached."),
+        N_("The project set it for itself. Remove it to go on. What is running is not touched."),
+        needs_method=False,
+        needs_alerts=True,
+        after_refusal=N_("Remove the spending limit to go on."),
     ),
     "unusable": Status(
         "bad",

@@ -1,0 +1,73 @@
+"""Adds an invoice up for people: from what was used to what is due, each step in a row."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Protocol
+
+from flask_billing.web import amounts
+from flask_billing.web.i18n import gettext
+
+__all__ = ["Bill", "Sum", "sums_of"]
+
+
+class Bill(Protocol):
+    """What a closed invoice and a month that still runs have in common; in minor units."""
+
+    @property
+    def gross(self) -> int: ...
+    @property
+    def subtotal(self) -> int: ...
+    @property
+    def carried_in(self) -> int: ...
+    @property
+    def adjusted(self) -> int: ...
+    @property
+    def credit_used(self) -> int: ...
+    @property
+    def credit_granted(self) -> int: ...
+    @property
+    def due(self) -> int: ...
+    @property
+    def carried_out(self) -> int: ...
+    @property
+    def waived(self) -> int: ...
+
+
+class Sum(NamedTuple):
+    """One row; the last one of them is the total."""
+
+    words: str
+    amount: str
+    is_total: bool = False
+
+
+def sums_of(bill: Bill, currency: str, *, is_final: bool) -> list[Sum]:
+    """Return the rows, without those that are nothing."""
+    steps = [
+        (gettext("Carried over from earlier months"), bill.carried_in),
+        (gettext("Adjustments and late usage"), bill.adjusted),
+        (gettext("Becomes credit"), bill.credit_granted),
+        (gettext("Paid from credit"), -bill.credit_used),
+    ]
+    if is_final:
+        steps += [
+            (gettext("Too little to charge: carried over to the next month"), -bill.carried_out),
+            (gettext("Too little to charge: waived"), -bill.waived),
+        ]
+    rows = [Sum(words, amounts.number(amount, currency)) for words, amount in steps if amount]
+    return [_usage(bill, currency), *rows, _total(bill, currency, is_final=is_final)]
+
+
+def _usage(bill: Bill, currency: str) -> Sum:
+    words = gettext("Usage")
+    if bill.gross != bill.subtotal:
+        off = amounts.money(bill.gross - bill.subtotal, currency)
+        words = gettext("Usage, after discounts of %(amount)s", amount=off)
+    return Sum(words, amounts.number(bill.subtotal, currency))
+
+
+def _total(bill: Bill, currency: str, *, is_final: bool) -> Sum:
+    if is_final:
+        return Sum(gettext("Due before tax"), amounts.money(bill.due, currency), is_total=True)
+    so_far = bill.due + bill.carried_out + bill.waived
+    return Sum(gettext("To pay so far, before tax"), amounts.money(so_far, currency), is_total=True)
