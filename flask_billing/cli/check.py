@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -15,7 +14,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Mapper
 
 from flask_billing import clock, guard, projects
-from flask_billing.cli import history
+from flask_billing.cli import arriving, history, unclosed
+from flask_billing.cli.findings import Finding, show
+from flask_billing.cli.rates import of_rates
 from flask_billing.errors import GatewayError, GatewayUnavailable
 from flask_billing.models import (
     MODELS,
@@ -32,16 +33,6 @@ __all__ = ["check"]
 #: How long something may wait for the sweeper before someone should look.
 PATIENCE = timedelta(hours=1)
 
-COLOURS = {"ok": "green", "hint": "yellow", "problem": "red"}
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing that was looked at; a `problem` needs a person, a `hint` may."""
-
-    mark: str
-    text: str
-
 
 @click.command("check")
 @with_appcontext
@@ -49,7 +40,7 @@ def check() -> None:
     """Look whether all is in place.
 
     Prints a line for each thing, marked ok, hint or problem, and ends with status 1 where there is
-    a problem. It reads the database and makes one call to Stripe; all that it writes is which
+    a problem. It reads the database and makes two calls to Stripe; all that it writes is which
     account the key belongs to.
     """
     state = current()
@@ -59,7 +50,7 @@ def check() -> None:
     problems = 0
     for finding in findings(state):
         problems += finding.mark == "problem"
-        click.echo(f"{click.style(f'{finding.mark:<8}', fg=COLOURS[finding.mark])} {finding.text}")
+        show(finding)
     if problems:
         raise SystemExit(1)
 
@@ -72,10 +63,12 @@ def findings(state: State) -> Iterator[Finding]:
     account = None
     try:
         account = state.gateway.account_id()
+        of_key = Finding("ok", f"The key works at Stripe, for the account {account}.")
     except GatewayError as error:
-        yield of_refused_key(state, error)
-    else:
-        yield Finding("ok", f"The key works at Stripe, for the account {account}.")
+        of_key = of_refused_key(state, error)
+    yield of_key
+    if of_key.mark != "problem":
+        yield from arriving.of_endpoint(state)
     try:
         with state.db.engine.connect() as connection:
             yield from of_database(state, connection, account)
@@ -114,6 +107,12 @@ def of_hooks(hooks: Hooks) -> Iterator[Finding]:
         )
     else:
         yield Finding("ok", "It is decided who may manage billing.")
+    if hooks.staff_required is Hooks.staff_required:
+        yield Finding(
+            "hint", "Nobody sees the staff pages. Say who may, with @billing.staff_required."
+        )
+    else:
+        yield Finding("ok", "It is decided who is staff.")
 
 
 def of_models() -> Iterator[Finding]:
@@ -173,6 +172,9 @@ def of_database(state: State, connection: Connection, account: str | None) -> It
             remember(state, account)
         yield of_other_accounts(state, connection, account)
         yield from of_waiting(state, connection)
+        yield from arriving.of_events(state, connection)
+        yield from of_rates(connection)
+        yield from unclosed.of_closing(state, connection)
 
 
 def remember(state: State, account: str) -> None:

@@ -7,6 +7,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+import pytest
+import stripe
 from sqlalchemy import text
 
 from flask_billing import (
@@ -17,6 +19,7 @@ from flask_billing import (
     SetupSession,
     clock,
 )
+from flask_billing.cli.arriving import of_endpoint
 from flask_billing.cli.check import of_hooks, of_settings
 from flask_billing.cli.history import own_revisions
 from flask_billing.gateways.stripe import StripeGateway
@@ -24,7 +27,7 @@ from flask_billing.models import GatewayAccount
 from flask_billing.sandbox import DEFAULT_ACCOUNT
 from flask_billing.settings import Settings
 from flask_billing.state import Hooks, State
-from tests.cli.conftest import Shell
+from tests.cli.conftest import Shell, event
 from tests.host import create_app, db
 
 if TYPE_CHECKING:
@@ -32,13 +35,24 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from flask_billing.sandbox import Sandbox
+    from tests.cli.conftest import MovedClock
 
 NEWEST = own_revisions()[-1].revision
 LONG_AGO = timedelta(hours=3)
 
 
-def test_all_is_well(ready: Shell) -> None:
-    result = ready.billing("check")
+@pytest.fixture
+def well(ready: Shell, secrets: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> Shell:
+    """A host that lacks nothing: Stripe sends its events there, and the last one just arrived."""
+    secrets("whsec_1")
+    monkeypatch.setattr(ready.app.extensions["billing"].hooks, "staff_required", lambda: True)
+    assert ready.billing("webhook-endpoint", "create").exit_code == 0
+    save(ready, event(1))
+    return ready
+
+
+def test_all_is_well(well: Shell) -> None:
+    result = well.billing("check")
 
     assert result.exit_code == 0, result.output
     assert marks(result.output) == {"ok"}
@@ -46,13 +60,149 @@ def test_all_is_well(ready: Shell) -> None:
     assert DEFAULT_ACCOUNT in result.output
     assert NEWEST in result.output
     assert "https://app.example.com" in result.output
-    assert "guarded: Database, Seat, Server, Zone" in result.output
+    assert "guarded: Database, Machine, Seat, Server, Zone" in result.output
 
 
-def test_one_call_is_made(ready: Shell, stripe_sandbox: Sandbox) -> None:
-    ready.billing("check")
+def test_two_calls_are_made(well: Shell, stripe_sandbox: Sandbox) -> None:
+    stripe_sandbox.requests.clear()
 
-    assert len(list(stripe_sandbox.requests)) == 1
+    well.billing("check")
+
+    assert len(list(stripe_sandbox.requests)) == 2
+
+
+def test_missing_webhook_secret_is_a_hint_and_in_live_mode_a_problem(ready: Shell) -> None:
+    test, live = (
+        State(db, Settings.from_config({"STRIPE_SECRET_KEY": key}), Hooks(), StripeGateway)
+        for key in ("sk_test_1", "sk_live_1")
+    )
+
+    result = ready.billing("check")
+
+    assert [finding.mark for finding in of_endpoint(test)] == ["hint"]
+    assert [finding.mark for finding in of_endpoint(live)] == ["problem"]
+    assert "hint     STRIPE_WEBHOOK_SECRET is not set" in result.output
+
+
+def test_endpoint_that_is_not_there_is_a_hint(ready: Shell, secrets: Callable[..., None]) -> None:
+    secrets("whsec_1")
+
+    result = ready.billing("check")
+
+    assert result.exit_code == 0
+    assert "hint     Stripe sends nothing to https://app.example.com/billing/w" in result.output
+
+
+def test_endpoint_that_lacks_types_or_is_disabled_is_a_problem(
+    well: Shell, sdk: stripe.StripeClient
+) -> None:
+    [endpoint] = sdk.v1.webhook_endpoints.list().data
+    changes: Any = {"enabled_events": ["customer.updated"], "disabled": True}
+    sdk.v1.webhook_endpoints.update(endpoint.id, changes)
+
+    result = well.billing("check")
+
+    assert result.exit_code == 1
+    [disabled, types] = problems(result.output)
+    assert disabled.startswith(f"Webhook endpoint {endpoint.id} is disabled")
+    assert "is not sent: checkout.session.completed, " in types
+    assert "customer.updated" not in types
+
+
+def test_endpoint_of_another_version_is_a_hint(
+    ready: Shell, secrets: Callable[..., None], sdk: stripe.StripeClient
+) -> None:
+    secrets("whsec_1")
+    address = "https://app.example.com/billing/webhooks/stripe"
+    sdk.v1.webhook_endpoints.create({"url": address, "enabled_events": ["*"]})
+
+    result = ready.billing("check")
+
+    assert result.exit_code == 0
+    assert f"this release speaks {stripe.api_version}." in result.output
+    assert "is sent what nobody deals with: all others." in result.output
+
+
+def test_key_that_may_not_list_endpoints_is_a_hint(well: Shell, stripe_sandbox: Sandbox) -> None:
+    stripe_sandbox.fail("GET /v1/webhook_endpoints", how="refuse", status=403, message="No right")
+
+    result = well.billing("check")
+
+    assert result.exit_code == 0
+    assert "hint     Stripe does not tell where it sends events to" in result.output
+
+
+def test_silence_is_a_hint(
+    ready: Shell, secrets: Callable[..., None], moved_clock: MovedClock
+) -> None:
+    secrets("whsec_1")
+
+    never = ready.billing("check")
+    save(ready, event(1), event(2, hours=300), event(3, livemode=True))
+    arrived = ready.billing("check")
+    moved_clock.shift(8 * 24 * 3600)
+    long_ago = ready.billing("check")
+
+    assert "hint     No event has ever arrived from Stripe." in never.output
+    assert "ok       Events arrive; the last one did at 20" in arrived.output
+    assert "hint     No event has arrived since 20" in long_ago.output
+    assert never.exit_code == arrived.exit_code == long_ago.exit_code == 0
+
+
+def test_events_that_fail_or_wait_for_long_are_problems(well: Shell) -> None:
+    due = {"state": "pending", "ended_at": None, "attempts": 0}
+    now = clock.now()
+    save(
+        well,
+        *(event(number, state="failed") for number in (2, 3)),
+        event(4, **due, next_try_at=now - timedelta(minutes=61)),
+        event(5, **due, next_try_at=now - timedelta(minutes=59)),
+        event(6, state="failed", livemode=True),
+        event(7, **due, next_try_at=now - timedelta(days=1), livemode=True),
+    )
+
+    result = well.billing("check")
+
+    assert result.exit_code == 1
+    [failed, late] = problems(result.output)
+    assert failed.startswith("Events that failed for good: 2. See 'flask billing events list")
+    assert late.startswith("Events that have been due for over an hour: 1.")
+
+
+def test_events_tried_in_vain_time_and_again_are_a_problem(well: Shell) -> None:
+    later = {"state": "pending", "ended_at": None, "next_try_at": clock.now() + timedelta(hours=1)}
+    save(
+        well,
+        *(event(number, **later, attempts=attempts) for number, attempts in ((2, 3), (3, 10))),
+        event(4, **later, attempts=2),
+        event(5, attempts=5),
+        event(6, **later, attempts=9, livemode=True),
+    )
+
+    result = well.billing("check")
+
+    assert result.exit_code == 1
+    [in_vain] = problems(result.output)
+    assert in_vain.startswith("Events tried in vain at least 3 times: 2. 'flask billing events ")
+    assert "No event has failed" not in result.output
+
+
+def test_connected_endpoint_does_not_stand_for_our_own(
+    ready: Shell, secrets: Callable[..., None], sdk: stripe.StripeClient
+) -> None:
+    secrets("whsec_1")
+    address = "https://app.example.com/billing/webhooks/stripe"
+    for types in (["payout.paid"], ["customer.updated"]):
+        wanted: Any = {"url": address, "enabled_events": types, "connect": True}
+        sdk.v1.webhook_endpoints.create(wanted)
+    before = ready.billing("check").output
+    ready.billing("webhook-endpoint", "create")
+
+    after = ready.billing("check").output
+
+    assert "Stripe sends nothing to" in before
+    assert "endpoint" not in "".join(problems(after))
+    assert "payout.paid" not in before + after
 
 
 def test_billing_that_is_off_is_no_problem(sqlite_url: str, folder: Path) -> None:
@@ -196,9 +346,10 @@ def test_missing_base_url_is_a_hint_and_in_live_mode_a_problem() -> None:
 
 
 def test_hooks_that_nobody_registered_are_problems() -> None:
-    loader, manage = of_hooks(Hooks())
+    loader, manage, staff = of_hooks(Hooks())
 
-    assert (loader.mark, manage.mark) == ("problem", "problem")
+    assert (loader.mark, manage.mark, staff.mark) == ("problem", "problem", "hint")
+    assert "@billing.staff_required" in staff.text
     assert "@billing.project_loader" in loader.text
     assert "@billing.can_manage" in manage.text
 

@@ -1,0 +1,106 @@
+"""`flask billing codes`: makes codes that grant credit, ends them and lists them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+
+import click
+
+from flask_billing import clock
+from flask_billing import credits as ledger
+from flask_billing.cli.amounts import AMOUNT, amount_of, minor_units
+from flask_billing.cli.conditions import only_on
+from flask_billing.cli.moments import DATE, written
+from flask_billing.cli.signed import negative, plain_refusals
+from flask_billing.cli.tables import print_rows
+from flask_billing.models import CreditCode
+from flask_billing.state import current
+
+__all__ = ["codes"]
+
+
+@click.group("codes")
+def codes() -> None:
+    """Make codes that grant credit, end them, list them."""
+
+
+@codes.command("create", context_settings=negative)
+@click.argument("amount", type=AMOUNT)
+@click.option("--currency", metavar="CODE", help="By default BILLING_CURRENCY.")
+@click.option("--code", help="By default 16 random characters; what is guessable will be guessed.")
+@click.option("--expires", type=DATE, metavar="DATE", help="From then on it can't be used.")
+@click.option("--days", type=click.IntRange(min=1), help="For how many days its credit lasts.")
+@click.option("--max-uses", type=click.IntRange(min=1), help="How many projects may use it.")
+@click.option("--count", type=click.IntRange(1, 1000), default=1, help="Make so many of them.")
+@click.option("--by", "made_by", metavar="ID", help="Who does it: an id of yours, no name.")
+@only_on
+def create(
+    amount: Decimal,
+    currency: str | None,
+    code: str | None,
+    expires: datetime | None,
+    days: int | None,
+    max_uses: int | None,
+    count: int,
+    made_by: str | None,
+) -> None:
+    """Make a code that grants AMOUNT of credit, such as 25.00.
+
+    A project can use it once.
+
+    Prints the code. Any number of projects may use it, unless --max-uses says how many.
+    """
+    if code is not None and count > 1:
+        raise click.UsageError("--code names one code, and --count asks for several.")
+    currency = (currency or current().settings.currency).lower()
+    with plain_refusals():
+        for _ in range(count):
+            made = ledger.make_code(
+                minor_units(amount, currency),
+                currency=currency,
+                code=code,
+                expires_at=expires,
+                credit_days=days,
+                max_uses=max_uses,
+                made_by=made_by,
+            )
+            click.echo(ledger.written_code(made.code))
+
+
+@codes.command("end")
+@click.argument("code")
+@only_on
+def end(code: str) -> None:
+    """Let CODE be used no more. What it granted stays."""
+    with plain_refusals():
+        ended = ledger.end_code(code)
+    click.echo(f"Ended. It was used {ended.uses} times.")
+
+
+@codes.command("list")
+@click.option("--all", "ended", is_flag=True, help="Also those that can no longer be used.")
+@only_on
+def list_codes(ended: bool) -> None:
+    """List the codes that can be used, the newest first."""
+    found = ledger.all_codes(ended=ended)
+    if not found:
+        click.echo("There is no code yet." if ended else "There is no code that can be used.")
+        return
+    rows = [
+        (
+            ledger.written_code(code.code),
+            amount_of(code.amount, code.currency),
+            f"{code.uses} of {code.max_uses or 'any'}",
+            "never" if code.expires_at is None else written(code.expires_at),
+            _state(code),
+        )
+        for code in found
+    ]
+    print_rows(("code", "amount", "uses", "expires", "state"), rows, right={"amount"})
+
+
+def _state(code: CreditCode) -> str:
+    if code.expires_at is not None and code.expires_at <= clock.now():
+        return "ended"
+    return "used up" if code.max_uses is not None and code.uses >= code.max_uses else "usable"
