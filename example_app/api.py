@@ -1,12 +1,14 @@
 """The JSON API: servers and databases for programs, which sign in with a bearer token.
 
-Nothing here knows about billing. Where a project can't pay, the guard's own error leaves the view,
-and the extension answers it: 402, with the address of the billing page.
+No view here knows about billing. Where a project can't pay, the guard's own error leaves the view,
+and the extension answers it: 402, with the address of the billing page. The calls themselves cost a
+little: `count_call` records one usage event for each.
 """
 
 from typing import Any, TypeAlias
+from uuid import uuid4
 
-from flask import Blueprint, abort, g, jsonify, request
+from flask import Blueprint, abort, current_app, g, jsonify, request
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from werkzeug.datastructures import MultiDict, WWWAuthenticate
@@ -15,7 +17,7 @@ from werkzeug.wrappers import Response
 from wtforms import Form
 
 from example_app.auth import require_user
-from example_app.extensions import db
+from example_app.extensions import billing, db
 from example_app.forms import machine_name_field, size_field
 from example_app.models import ApiToken, Database, Membership, Project, Server
 from example_app.tenancy import require_membership
@@ -64,6 +66,26 @@ def authenticate() -> None:
     if token is None:
         abort(401, "Send a valid API token: 'Authorization: Bearer harbour_…'.")
     g.user = token.user
+
+
+@blueprint.after_request
+def count_call(response: Response) -> Response:
+    """Count what a program asked of a project and got; a refused call costs nothing.
+
+    The call is done by now, and whatever goes wrong with counting must not undo its answer.
+    """
+    project_id = (request.view_args or {}).get("project_id")
+    if project_id is not None and response.status_code < 400:
+        try:
+            # The id is ours: a program that could choose it would count many calls as one.
+            billing.record_usage(project_id, "api.call", 1, f"api-{uuid4()}")
+            db.session.commit()
+        except Exception as error:  # noqa: BLE001 - the call is answered by now
+            db.session.rollback()
+            # Not its text: a database's error holds the statement and its parameters.
+            kind = type(error).__name__
+            current_app.logger.error("A call of project %s was not counted: %s.", project_id, kind)  # noqa: TRY400
+    return response
 
 
 @blueprint.get("/projects")

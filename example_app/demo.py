@@ -8,6 +8,7 @@ import os
 import secrets
 import signal
 import socket
+import subprocess
 import sys
 from contextlib import ExitStack, closing
 from pathlib import Path
@@ -20,7 +21,7 @@ from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
 from example_app import create_app
 from example_app.seed import ADA, GRACE, PASSWORD, seed
-from flask_billing.sandbox import Sandbox
+from flask_billing.sandbox import DEFAULT_WEBHOOK_SECRET, Sandbox
 
 HOST = "127.0.0.1"
 
@@ -100,9 +101,14 @@ def _serve(stack: ExitStack, options: argparse.Namespace) -> NoReturn:
         Sandbox(str(folder / "stripe.sqlite3"), port=options.sandbox_port)
     )
     url = f"http://{HOST}:{options.port}"
-    app = _make_app(folder, url, sandbox.url)
+    os.environ |= _settings(folder, url, sandbox.url)
+    app = _make_app()
     server = _make_server(app, listener)
     stack.callback(server.server_close)
+    sandbox.webhooks.register(f"{url}/billing/webhooks/stripe", DEFAULT_WEBHOOK_SECRET)
+    sandbox.webhooks.start()
+    stack.callback(sandbox.webhooks.stop)
+    stack.callback(_stop, _start_worker())
     _explain(url, sandbox.url)
     server.serve_forever()
     raise KeyboardInterrupt  # Werkzeug's server keeps the one of Ctrl-C to itself.
@@ -115,21 +121,45 @@ def _listen(port: int, variable: str) -> socket.socket:
         raise PortTaken(port, variable) from None
 
 
-def _make_app(folder: Path, url: str, stripe_url: str) -> Flask:
-    app = create_app(
-        {
-            "SECRET_KEY": _secret_key(folder / "secret_key"),
-            "SQLALCHEMY_DATABASE_URI": f"sqlite:///{folder.absolute() / 'harbour.sqlite3'}",
-            "STRIPE_SECRET_KEY": "sk_test_harbour",
-            "STRIPE_API_BASE": stripe_url,
-            "BILLING_BASE_URL": url,
-            "PROXY_HOPS": 0,
-        }
-    )
+def _settings(folder: Path, url: str, stripe_url: str) -> dict[str, str]:
+    """Return what a deployment would have in its environment."""
+    return {
+        "SECRET_KEY": _secret_key(folder / "secret_key"),
+        "DATABASE_URL": f"sqlite:///{folder.absolute() / 'harbour.sqlite3'}",
+        "STRIPE_SECRET_KEY": "sk_test_harbour",
+        "STRIPE_API_BASE": stripe_url,
+        "STRIPE_WEBHOOK_SECRET": DEFAULT_WEBHOOK_SECRET,
+        "BILLING_BASE_URL": url,
+        "PROXY_HOPS": "0",
+    }
+
+
+def _make_app() -> Flask:
+    app = create_app()
     with app.app_context():
         upgrade()
         seed()
     return app
+
+
+def _start_worker() -> subprocess.Popen[bytes]:
+    """Start what finishes what was interrupted and tries again, as a deployment would.
+
+    It is ended by us alone: Ctrl-C, which reaches it too, could come before it is ready for that.
+    """
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        return subprocess.Popen(
+            [sys.executable, "-m", "flask", "--app", "example_app", "billing", "run"],
+            stdout=subprocess.DEVNULL,
+        )
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _stop(worker: subprocess.Popen[bytes]) -> None:
+    worker.terminate()
+    worker.wait()
 
 
 def _secret_key(file: Path) -> str:
@@ -153,8 +183,12 @@ def _explain(url: str, stripe_url: str) -> None:
 Harbour       {url}
 Local Stripe  {stripe_url}
 
-Sign in as    {ADA} or {GRACE}
+Sign in as    {ADA} (who is staff) or {GRACE}
 Password      {PASSWORD}
+
+What to see   Analytical Engine: three months of usage and invoices, credit, spending alerts
+              Compiler (Grace's): an amount carried to the next month, and a discount
+              Notes (Ada's): no payment method yet, so no server can be created
 
 Test cards (any later expiry date, any security code)
 {cards}

@@ -136,6 +136,18 @@ class DatabaseForm(FlaskForm):
     size = size_field(Database.SIZES)
 
 
+class ServerSizeForm(FlaskForm):
+    """Chooses another size for a server."""
+
+    size = size_field(Server.SIZES)
+
+
+class DatabaseSizeForm(FlaskForm):
+    """Chooses another size for a database."""
+
+    size = size_field(Database.SIZES)
+
+
 class DnsZoneForm(FlaskForm):
     """Describes a zone."""
 

@@ -5,7 +5,7 @@ import secrets
 from datetime import UTC, datetime
 from enum import StrEnum
 
-from sqlalchemy import BigInteger, DateTime, Enum, ForeignKey, String, UniqueConstraint
+from sqlalchemy import BigInteger, DateTime, Enum, ForeignKey, String, UniqueConstraint, false
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 from werkzeug.security import check_password_hash, generate_password_hash
 
@@ -34,6 +34,8 @@ class User(Model):
     name: Mapped[str] = mapped_column(String(80))
     email: Mapped[str] = mapped_column(String(254), unique=True)
     password_hash: Mapped[str] = mapped_column(String(255))
+    #: Works for Harbour, and sees what arrives from Stripe. Set by hand, never by a form.
+    is_staff: Mapped[bool] = mapped_column(default=False, server_default=false())
 
     memberships: Mapped[list["Membership"]] = relationship(back_populates="user")
     tokens: Mapped[list["ApiToken"]] = relationship(
@@ -92,7 +94,10 @@ class Membership(Model):
 
 
 class Server(BillableResource, Model):
-    """A virtual machine. Billable: the project has to be able to pay before one is created."""
+    """A virtual machine. Billable: the project has to be able to pay before one is created.
+
+    From then on the extension records what `billing_rates` says, and follows when it changes.
+    """
 
     __tablename__ = "server"
     __table_args__ = (UniqueConstraint("project_id", "name"),)
@@ -112,9 +117,18 @@ class Server(BillableResource, Model):
 
     project: Mapped[Project] = relationship(back_populates="servers")
 
+    @property
+    def billing_label(self) -> str:
+        """What the billing pages call it."""
+        return self.name
+
+    def billing_rates(self) -> dict[str, tuple[str, int]]:
+        """Say what a server uses while it exists: one machine of its size."""
+        return {"compute": (f"server.{self.size}", 1)}
+
 
 class Database(BillableResource, Model):
-    """A managed PostgreSQL database. Billable."""
+    """A managed PostgreSQL database. Billable: the machine by its size, and its storage."""
 
     __tablename__ = "database"
     __table_args__ = (UniqueConstraint("project_id", "name"),)
@@ -124,6 +138,7 @@ class Database(BillableResource, Model):
         "standard": "4 GB memory, 80 GB storage",
         "large": "16 GB memory, 320 GB storage",
     }
+    STORAGE_GB = {"small": 10, "standard": 80, "large": 320}
 
     id: Mapped[int] = mapped_column(primary_key=True)
     project_id: Mapped[int] = mapped_column(ForeignKey("project.id"))
@@ -132,6 +147,18 @@ class Database(BillableResource, Model):
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), default=now)
 
     project: Mapped[Project] = relationship(back_populates="databases")
+
+    @property
+    def billing_label(self) -> str:
+        """What the billing pages call it."""
+        return self.name
+
+    def billing_rates(self) -> dict[str, tuple[str, int]]:
+        """Say what a database uses while it exists: a machine, and so many gigabytes."""
+        return {
+            "compute": (f"database.{self.size}", 1),
+            "storage": ("database.storage", self.STORAGE_GB[self.size]),
+        }
 
 
 class DnsZone(BillableResource, Model):

@@ -3,6 +3,8 @@
 Two things keep a project that can't pay from creating a server. The decorator on the form's page
 stops people before they fill it in; the guard on the row itself stops everything else. So the views
 that create rows need no check of their own. A DNS zone is free, so its form has no decorator.
+
+What they cost is recorded at the rows, too: no view says when a server begins, changes or ends.
 """
 
 from typing import Any, TypeAlias
@@ -15,7 +17,14 @@ from werkzeug.wrappers import Response
 
 from example_app.auth import Page, sign_in_required
 from example_app.extensions import billing, db
-from example_app.forms import ConfirmForm, DatabaseForm, DnsZoneForm, ServerForm
+from example_app.forms import (
+    ConfirmForm,
+    DatabaseForm,
+    DatabaseSizeForm,
+    DnsZoneForm,
+    ServerForm,
+    ServerSizeForm,
+)
 from example_app.models import Database, DnsZone, Project, Server
 from example_app.tenancy import require_membership
 
@@ -24,6 +33,10 @@ KINDS: dict[str, type[Resource]] = {
     "servers": Server,
     "databases": Database,
     "dns-zones": DnsZone,
+}
+SIZE_FORMS: dict[str, type[FlaskForm]] = {
+    "servers": ServerSizeForm,
+    "databases": DatabaseSizeForm,
 }
 
 blueprint = Blueprint("resources", __name__, url_prefix="/projects/<id:project_id>")
@@ -94,6 +107,27 @@ def create_dns_zone(project_id: int) -> Page:
     return _form_page(project, form, "dns_zone"), 422
 
 
+@blueprint.get("/<any(servers, databases):kind>/<id:resource_id>/resize")
+@sign_in_required
+def choose_size(project_id: int, kind: str, resource_id: int) -> Page:
+    """Ask for another size."""
+    machine = _find(project_id, kind, resource_id)
+    return _size_page(machine, SIZE_FORMS[kind](obj=machine))
+
+
+@blueprint.post("/<any(servers, databases):kind>/<id:resource_id>/resize")
+@sign_in_required
+def resize(project_id: int, kind: str, resource_id: int) -> Page:
+    """Give a server or a database another size; from now on it costs what that one costs."""
+    machine = _find(project_id, kind, resource_id)
+    form = SIZE_FORMS[kind]()
+    if not form.validate_on_submit():
+        return _size_page(machine, form), 422
+    form.populate_obj(machine)
+    db.session.commit()
+    return _back_to(machine.project, f"{machine.name} is {form.size.data} now.")
+
+
 @blueprint.get("/<any(servers, databases, 'dns-zones'):kind>/<id:resource_id>/delete")
 @sign_in_required
 def confirm_deletion(project_id: int, kind: str, resource_id: int) -> Page:
@@ -138,6 +172,10 @@ def _saved(resource: Resource, form: FlaskForm) -> bool:
 
 def _form_page(project: Project, form: FlaskForm, kind: str) -> str:
     return render_template(f"resources/new_{kind}.html", project=project, form=form)
+
+
+def _size_page(machine: Resource, form: FlaskForm) -> str:
+    return render_template("resources/resize.html", machine=machine, form=form)
 
 
 def _back_to(project: Project, message: str) -> Response:

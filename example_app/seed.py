@@ -2,6 +2,8 @@
 
 from sqlalchemy import select
 
+from example_app import history
+from example_app.cards import save_card
 from example_app.extensions import db
 from example_app.models import DnsZone, Membership, Project, Role, User
 
@@ -11,25 +13,31 @@ GRACE = "grace@example.com"
 
 
 def seed() -> None:
-    """Make two people with a project each, and one person a member of the other's."""
+    """Make two people with a project each that has run for months, and one that is new."""
     if db.session.scalar(select(User.id).limit(1)) is not None:
         return
     ada = _person("Ada Lovelace", ADA)
+    ada.is_staff = True
     grace = _person("Grace Hopper", GRACE)
-    engine = Project(name="Analytical Engine")
-    engine.memberships = [
-        Membership(user=ada, role=Role.OWNER),
-        Membership(user=grace, role=Role.MEMBER),
-    ]
-    compiler = Project(name="Compiler")
-    compiler.memberships = [Membership(user=grace, role=Role.OWNER)]
-    db.session.add_all([engine, compiler])
+    engine = _project("Analytical Engine", ada)
+    engine.memberships.append(Membership(user=grace, role=Role.MEMBER))
+    compiler = _project("Compiler", grace)
+    notes = _project("Notes", ada)
     # Free, and so possible before anybody has saved a card.
-    engine.dns_zones.append(DnsZone(name="engine.example"))
+    notes.dns_zones.append(DnsZone(name="notes.example"))
+    db.session.add_all([engine, compiler, notes])
+    engine.billing_info = save_card(ada.name, ada.email)
+    compiler.billing_info = save_card(grace.name, grace.email)
+    history.make_up(engine, compiler)
     db.session.commit()
+    history.close_months()
 
 
 def _person(name: str, email: str) -> User:
     user = User(name=name, email=email)
     user.set_password(PASSWORD)
     return user
+
+
+def _project(name: str, owner: User) -> Project:
+    return Project(name=name, memberships=[Membership(user=owner, role=Role.OWNER)])

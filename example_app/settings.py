@@ -21,6 +21,9 @@ def from_environment(instance_path: str) -> dict[str, Any]:
         "SESSION_COOKIE_SAMESITE": "Lax",
         "MAX_CONTENT_LENGTH": 256 * 1024,
         "BILLING_LAYOUT": "base.html",
+        "BILLING_RATES": "rates.toml",
+        # Few enough events come to a small site for its web workers to process them.
+        "BILLING_EVENT_PROCESSING": "after_response",
     }
     settings |= {name: os.environ[name] for name in BILLING if os.environ.get(name)}
     return settings

@@ -69,6 +69,13 @@ def _id_from(text: str) -> int | None:
     return int(text) if text.isdecimal() and int(text) <= LARGEST_ID else None
 
 
+@billing.staff_required
+def is_staff() -> bool:
+    """Let the people of Harbour see what arrives from Stripe."""
+    user = current_user()
+    return user is not None and user.is_staff
+
+
 @billing.can_manage
 def owns(project: Project) -> bool:
     """Let owners change billing; members only see it."""

@@ -12,6 +12,7 @@ from tests.example_app.visitor import Visitor, enroll
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from flask_billing.sandbox import Sandbox
 
@@ -25,11 +26,16 @@ def stripe_url(_sandbox: Sandbox) -> str:
 
 
 @pytest.fixture(scope="session")
-def harbour(tmp_path_factory: pytest.TempPathFactory, stripe_url: str) -> Iterator[str]:
+def harbour_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the Harbour on SQLite keeps everything."""
+    return tmp_path_factory.mktemp("harbour") / "harbour.sqlite3"
+
+
+@pytest.fixture(scope="session")
+def harbour(harbour_database: Path, stripe_url: str) -> Iterator[str]:
     """The address of a Harbour on SQLite; whatever goes wrong inside it fails the run."""
-    folder = tmp_path_factory.mktemp("harbour")
-    log = folder / "log"
-    with serve(f"sqlite:///{folder / 'harbour.sqlite3'}", stripe_url, log) as url:
+    log = harbour_database.with_name("log")
+    with serve(f"sqlite:///{harbour_database}", stripe_url, log) as url:
         yield url
     assert "Traceback" not in log.read_text()
 

@@ -6,7 +6,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.example_app.visitor import Page, Visitor, add_member, new_project, new_zone
+from tests.example_app.visitor import (
+    PASSWORD,
+    Page,
+    Visitor,
+    add_member,
+    new_project,
+    new_zone,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,10 +26,47 @@ PAGES = [
     "/servers/new",
     "/databases/new",
     "/dns-zones/new",
+    "/servers/1/resize",
+    "/databases/1/resize",
     "/dns-zones/1/delete",
     "/billing",
+    "/billing/usage",
+    "/billing/invoices",
 ]
-POSTS = ["/members", "/members/1/remove", "/servers", "/databases", "/dns-zones"]
+STAFF = "/billing/staff/events"
+POSTS = [
+    "/members",
+    "/members/1/remove",
+    "/servers",
+    "/servers/1/resize",
+    "/databases",
+    "/databases/1/resize",
+    "/dns-zones",
+]
+
+
+def test_staff_pages_do_not_exist_for_customers_of_any_kind(
+    sign_up: MakeVisitor, visit: MakeVisitor
+) -> None:
+    owner, member = sign_up(), sign_up()
+    add_member(owner, new_project(owner), member)
+    people = [owner, member, sign_up(), visit()]
+
+    answers = [person.get(STAFF) for person in people]
+    answers += [person.post(f"{STAFF}/evt_1") for person in people]
+
+    assert [answer.status_code for answer in answers] == [404] * 8
+    assert "Stripe events" not in owner.get("/projects").text
+
+
+def test_nobody_makes_themselves_staff(visit: MakeVisitor) -> None:
+    person = visit()
+    typed = {"name": "Mallory", "email": "mallory@example.com", "password": PASSWORD}
+
+    signed_up = person.submit(person.get("/sign-up"), "Sign up", is_staff="1", **typed)
+
+    assert signed_up.status_code == 303
+    assert person.get(STAFF).status_code == 404
 
 
 @pytest.mark.parametrize("page", PAGES)

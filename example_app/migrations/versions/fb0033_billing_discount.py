@@ -1,0 +1,67 @@
+# Copied from flask_billing 0.1.0 by 'flask billing install-migrations'.
+"""Percentages off.
+
+Revises: fb0032_adjustment_project_idx
+"""
+
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from alembic import op
+from sqlalchemy.dialects import mysql
+
+revision = "fb0033_billing_discount"
+down_revision = "fb0032_adjustment_project_idx"
+branch_labels = None
+depends_on = None
+
+
+def exact(length: int = 255) -> sa.types.TypeEngine[str]:
+    """Text that tells upper from lower case and sorts by code point."""
+    return (
+        sa.String(length)
+        .with_variant(sa.String(length, collation="C"), "postgresql")
+        .with_variant(sa.String(length, collation="utf8mb4_bin"), "mysql", "mariadb")
+    )
+
+
+def moment() -> sa.types.TypeEngine[datetime]:
+    """A time with microseconds and, where the database knows zones, its zone."""
+    return sa.DateTime(timezone=True).with_variant(mysql.DATETIME(fsp=6), "mysql", "mariadb")
+
+
+def fixed(places: int) -> sa.types.TypeEngine[Any]:
+    """Exact decimals; SQLite, which has none, counts the smallest unit."""
+    return sa.Numeric(38, places).with_variant(sa.BigInteger(), "sqlite")
+
+
+def upgrade(engine_name: str = "") -> None:
+    if engine_name:  # another database of the host's
+        return
+    op.create_table(
+        "billing_discount",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("project_key", exact(), nullable=False),
+        sa.Column("scope", sa.String(10), nullable=False),
+        sa.Column("target", exact(), nullable=False),
+        sa.Column("resource_type", exact(100), nullable=True),
+        sa.Column("percent", fixed(2), nullable=False),
+        sa.Column("valid_from", moment(), nullable=False),
+        sa.Column("valid_until", moment(), nullable=True),
+        sa.Column("reason", sa.String(40), nullable=False),
+        sa.Column("made_by", exact(100), nullable=True),
+        sa.Column("created_at", moment(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("billing_discount_pkey")),
+        sa.ForeignKeyConstraint(
+            ["project_key"],
+            ["billed_project.project_key"],
+            name=op.f("billing_discount_project_key_fkey"),
+        ),
+    )
+
+
+def downgrade(engine_name: str = "") -> None:
+    if engine_name:
+        return
+    op.drop_table("billing_discount")

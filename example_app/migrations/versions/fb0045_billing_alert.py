@@ -1,0 +1,59 @@
+# Copied from flask_billing 0.1.0 by 'flask billing install-migrations'.
+"""Amounts at which members want to be told.
+
+Revises: fb0044_entry_invoice_id_idx
+"""
+
+from datetime import datetime
+
+import sqlalchemy as sa
+from alembic import op
+from sqlalchemy.dialects import mysql
+
+revision = "fb0045_billing_alert"
+down_revision = "fb0044_entry_invoice_id_idx"
+branch_labels = None
+depends_on = None
+
+
+def exact(length: int = 255) -> sa.types.TypeEngine[str]:
+    """Text that tells upper from lower case and sorts by code point."""
+    return (
+        sa.String(length)
+        .with_variant(sa.String(length, collation="C"), "postgresql")
+        .with_variant(sa.String(length, collation="utf8mb4_bin"), "mysql", "mariadb")
+    )
+
+
+def moment() -> sa.types.TypeEngine[datetime]:
+    """A time with microseconds and, where the database knows zones, its zone."""
+    return sa.DateTime(timezone=True).with_variant(mysql.DATETIME(fsp=6), "mysql", "mariadb")
+
+
+def upgrade(engine_name: str = "") -> None:
+    if engine_name:  # another database of the host's
+        return
+    op.create_table(
+        "billing_alert",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("project_key", exact(), nullable=False),
+        sa.Column("amount", sa.BigInteger(), nullable=False),
+        sa.Column("currency", sa.String(3), nullable=False),
+        sa.Column("label", sa.String(40), nullable=True),
+        sa.Column("stops_creation", sa.Boolean(), nullable=False),
+        sa.Column("raised_for", moment(), nullable=True),
+        sa.Column("raised_at", moment(), nullable=True),
+        sa.Column("created_at", moment(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("billing_alert_pkey")),
+        sa.ForeignKeyConstraint(
+            ["project_key"],
+            ["billed_project.project_key"],
+            name=op.f("billing_alert_project_key_fkey"),
+        ),
+    )
+
+
+def downgrade(engine_name: str = "") -> None:
+    if engine_name:
+        return
+    op.drop_table("billing_alert")

@@ -1,0 +1,33 @@
+# Copied from flask_billing 0.1.0 by 'flask billing install-migrations'.
+"""From when on usage events are the ones of a project whose key another one had.
+
+Revises: fb0048_code_failed_at
+"""
+
+from datetime import datetime
+
+import sqlalchemy as sa
+from alembic import op
+from sqlalchemy.dialects import mysql
+
+revision = "fb0049_usage_from"
+down_revision = "fb0048_code_failed_at"
+branch_labels = None
+depends_on = None
+
+
+def moment() -> sa.types.TypeEngine[datetime]:
+    """A time with microseconds and, where the database knows zones, its zone."""
+    return sa.DateTime(timezone=True).with_variant(mysql.DATETIME(fsp=6), "mysql", "mariadb")
+
+
+def upgrade(engine_name: str = "") -> None:
+    if engine_name:  # another database of the host's
+        return
+    op.add_column("billed_project", sa.Column("usage_from", moment(), nullable=True))
+
+
+def downgrade(engine_name: str = "") -> None:
+    if engine_name:
+        return
+    op.drop_column("billed_project", "usage_from")
