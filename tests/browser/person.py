@@ -10,12 +10,18 @@ from playwright.sync_api import expect
 from tests.example_app.visitor import PASSWORD
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import Locator, Page
 
 VISA = "4242 4242 4242 4242"
 MASTERCARD = "5555 5555 5555 4444"
 DECLINED = "4000 0000 0000 0002"
 THREE_D_SECURE = "4000 0025 0000 3155"
+
+
+def click_through(control: Locator) -> None:
+    """Click what leads to another page, and wait for that page."""
+    with control.page.expect_navigation():
+        control.click()
 
 
 @dataclass
@@ -31,10 +37,10 @@ class Person:
         self.page.goto(f"{self.url}{path}")
 
     def press(self, button: str) -> None:
-        self.page.get_by_role("button", name=button).click()
+        click_through(self.page.get_by_role("button", name=button))
 
     def follow(self, link: str) -> None:
-        self.page.get_by_role("link", name=link, exact=True).click()
+        click_through(self.page.get_by_role("link", name=link, exact=True))
 
     def type(self, **values: str) -> None:
         """Fill in fields by the label that they begin with; `_` stands for a space."""
