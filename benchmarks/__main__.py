@@ -12,10 +12,30 @@ import sys
 from importlib.metadata import version
 from platform import python_version
 
-from benchmarks import billing_page, guard_statements, guard_time, start_up
+from benchmarks import (
+    billing_page,
+    closing,
+    events_statements,
+    events_time,
+    guard_statements,
+    guard_time,
+    large_pages,
+    start_up,
+    usage,
+)
 from benchmarks.harness import chosen, measured, printed
 
-TOPICS = [guard_time.topic, guard_statements.topic, billing_page.topic, start_up.topic]
+TOPICS = [
+    guard_time.topic,
+    guard_statements.topic,
+    billing_page.topic,
+    events_time.topic,
+    events_statements.topic,
+    usage.topic,
+    closing.topic,
+    large_pages.topic,
+    start_up.topic,
+]
 
 
 def main() -> int:

@@ -15,19 +15,30 @@ from dataclasses import dataclass
 from statistics import median
 from time import perf_counter
 
-__all__ = ["Line", "Topic", "chosen", "interleaved", "measured", "printed", "timed"]
+__all__ = ["AtLeast", "Line", "Topic", "chosen", "interleaved", "measured", "printed", "timed"]
+
+
+@dataclass(frozen=True)
+class AtLeast:
+    """The target of a figure that is the better the higher it is."""
+
+    value: float
+
+
+#: The most that a figure should be, the least, or `None` where it only informs.
+Target = float | AtLeast | None
 
 
 @dataclass(frozen=True)
 class Topic:
     """Figures that are measured together.
 
-    :ivar targets: A figure's name → the most that it should be; `None` where it only informs.
+    :ivar targets: The figures' names and their targets.
     :ivar measure: Returns the figures by their names; raises where it can't.
     """
 
     name: str
-    targets: Mapping[str, float | None]
+    targets: Mapping[str, Target]
     measure: Callable[[], Mapping[str, float]]
 
 
@@ -36,7 +47,7 @@ class Line:
     """A figure in the table; its value is `None` where it could not be measured."""
 
     name: str
-    target: float | None
+    target: Target
     value: float | None
 
     @property
@@ -47,7 +58,10 @@ class Line:
         if self.target is None:
             return "-"
         # Judged as it is printed: a figure of 1.40 has met a target of 1.4.
-        return "ok" if round(self.value, 2) <= self.target else "short"
+        value = round(self.value, 2)
+        if isinstance(self.target, AtLeast):
+            return "ok" if value >= self.target.value else "short"
+        return "ok" if value <= self.target else "short"
 
 
 def timed(work: Callable[[], object]) -> float:
@@ -116,6 +130,8 @@ def printed(lines: Iterable[Line]) -> str:
 
 
 def _target(line: Line) -> str:
+    if isinstance(line.target, AtLeast):
+        return f"≥ {_number(line.target.value)}"
     return "-" if line.target is None else f"≤ {_number(line.target)}"
 
 

@@ -17,7 +17,10 @@ nitpicky = True
 nitpick_ignore_regex = [
     ("py:.*", r"(?!flask_billing\b).*"),
     # Type variables: a decorator gives back what it was given.
-    ("py:class", r"flask_billing\.extension\.(ProjectLoader|CanManage|StaffRequired|Rule|View)"),
+    (
+        "py:class",
+        r"flask_billing\.extension\.(ProjectLoader|CanManage|StaffRequired|Rule|Handler|View)",
+    ),
 ]
 
 myst_enable_extensions = ["colon_fence", "deflist", "fieldlist"]

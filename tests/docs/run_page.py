@@ -1,7 +1,7 @@
 """Runs the examples of one page in their order, in an empty folder, beside a local Stripe.
 
 A page without an app of its own uses the app of the five-minute start: its names, and a saved
-project that has no payment method yet.
+project that has no payment method yet. Where the page has a file of rates, that app has it too.
 """
 
 from __future__ import annotations
@@ -14,6 +14,9 @@ import sys
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
+
+from flask import Flask
+from werkzeug.datastructures import ImmutableDict
 
 from flask_billing.sandbox import Sandbox
 
@@ -30,6 +33,7 @@ def main() -> None:
         os.environ |= {"STRIPE_SECRET_KEY": sandbox.secret_key, "STRIPE_API_BASE": sandbox.url}
         names: dict[str, Any] = {"__name__": "page", "sandbox": sandbox}
         if Path("app.py").exists() and any(_is_code(step) for step in steps):
+            _use_rates(steps)
             names |= _use_app(stack)
         for step in steps:
             _run(step, names)
@@ -37,6 +41,13 @@ def main() -> None:
 
 def _is_code(step: dict[str, Any]) -> bool:
     return step["language"] == "python" and not step["mark"]
+
+
+def _use_rates(steps: list[dict[str, Any]]) -> None:
+    rates = next((step for step in steps if step["mark"] == "file: rates.toml"), None)
+    if rates is not None:
+        _run(rates, {})
+        Flask.default_config = ImmutableDict(Flask.default_config | {"BILLING_RATES": "rates.toml"})
 
 
 def _use_app(stack: ExitStack) -> dict[str, Any]:

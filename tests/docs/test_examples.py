@@ -12,7 +12,7 @@ import pytest
 from tests.docs.pages import DOCS, ROOT, Example, examples, pages
 
 RUNNABLE = {"python", "console"}
-OTHERS = {"bash", "css", "html", "ini", "jinja", "json", "nginx", "sh", "text"}
+OTHERS = {"bash", "css", "html", "ini", "jinja", "json", "nginx", "sh", "text", "toml"}
 
 
 def to_run(page: Path) -> list[Example]:
