@@ -52,7 +52,7 @@ docs: $(VENV)/.developed ## Build the documentation into docs/_build/html
 	@echo "docs/_build/html/index.html"
 
 .PHONY: bench
-bench: $(VENV)/.developed ## Measure what the guard and the pages cost
+bench: $(VENV)/.developed ## Measure what guard, pages, events, usage and closing cost
 	@$(BIN)/python -m benchmarks $(ARGS)
 
 .PHONY: wheel

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager
+from datetime import datetime
+from decimal import Decimal
 from functools import wraps
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from flask import Blueprint, current_app, request
 
-from flask_billing import cli, guard, mixins, payment_methods, projects, web
+from flask_billing import cli, events, guard, metering, mixins, payment_methods, projects, web
 from flask_billing.errors import PaymentMethodRequired
 from flask_billing.models import MODELS, map_onto, set_livemode_source
-from flask_billing.settings import Settings
+from flask_billing.settings import Settings, SettingsError
 from flask_billing.state import EXTENSION, GuardRule, Hooks, State, current, state_of_app
 
 if TYPE_CHECKING:
@@ -26,6 +29,7 @@ ProjectLoader = TypeVar("ProjectLoader", bound=Callable[[str], Any])
 CanManage = TypeVar("CanManage", bound=Callable[[Any], bool])
 StaffRequired = TypeVar("StaffRequired", bound=Callable[[], bool])
 Rule = TypeVar("Rule", bound=GuardRule)
+Handler = TypeVar("Handler", bound=Callable[[events.Notice], None])
 View = TypeVar("View", bound=Callable[..., Any])
 
 
@@ -52,8 +56,11 @@ class Billing:
 
         :raises flask_billing.settings.SettingsError: A setting can't work.
         """
-        settings = Settings.from_config(app.config)
-        app.extensions[EXTENSION] = State(self.db, settings, self._hooks, _make_gateway)
+        settings = Settings.from_config(app.config, app.root_path)
+        state = State(self.db, settings, self._hooks, _make_gateway)
+        if settings.event_processing == "celery":
+            state.wake_workers = _celery_waker()
+        app.extensions[EXTENSION] = state
         app.register_blueprint(web.make_blueprint(settings))
         app.register_error_handler(PaymentMethodRequired, web.handle_payment_method_required)
         app.jinja_env.globals.setdefault("billing_can_create", _can_create)
@@ -87,6 +94,76 @@ class Billing:
         """
         self._hooks.guard_rules.append(rule)
         return rule
+
+    def on(self, pattern: str, *, name: str | None = None) -> Callable[[Handler], Handler]:
+        """Register a handler of events from the processor.
+
+        ::
+
+            @billing.on("payment_method.detached")
+            def tell_owner(notice): ...
+
+        It runs after our own rows are written, once to its end for each event. It gets ids and our
+        rows (:class:`~flask_billing.Notice`), and must not commit: what it does in the session is
+        committed together with the note that it was done. An exception undoes it, and it is tried
+        again.
+
+        :param pattern: An event type, a family such as ``"customer.*"``, or ``"*"``.
+        :param name: Under which it is remembered what it has dealt with; by default its module and
+            name, so give one that stays before you rename it.
+        :raises ValueError: No event can have such a type.
+        """
+
+        def registered(handler: Handler) -> Handler:
+            events.register(self._hooks, pattern, handler, name)
+            return handler
+
+        return registered
+
+    def record_usage(
+        self,
+        project: Any,
+        rate: str,
+        quantity: Decimal | int,
+        event_id: str,
+        at: datetime | None = None,
+        resource: Any = None,
+    ) -> metering.UsageResult:
+        """Record a usage event in the session's transaction, which is yours to commit.
+
+        ::
+
+            billing.record_usage(project, "api.call", 1, event_id=request_id)
+
+        The parameters are those of :class:`~flask_billing.UsageRow`. A repeated event is no error
+        but a ``"duplicate"``; what can't be recorded is ``"refused"``, with its reason.
+
+        :raises TypeError: A value is of a type that can't be meant, such as a float.
+        :raises ValueError: `at` has no zone.
+        """
+        return metering.record_usage(project, rate, quantity, event_id, at, resource)
+
+    def record_usage_batch(
+        self, rows: Iterable[metering.UsageRow | Mapping[str, Any]]
+    ) -> list[metering.UsageResult]:
+        """Record usage events together, in a few statements however many they are.
+
+        Each row is judged by itself: one that is refused keeps out no other.
+
+        :param rows: At most 10,000.
+        :returns: A result for each row, in their order.
+        :raises TypeError: A value is of a type that can't be meant, such as a float.
+        :raises ValueError: An `at` has no zone, or there are too many rows.
+        """
+        return metering.record_usage_batch(rows)
+
+    def metering_deferred(self) -> AbstractContextManager[None]:
+        """Let bulk statements on metered models pass while a `with` block runs.
+
+        They raise elsewhere, because nobody sees the rows that they change. After the block, run
+        ``flask billing reconcile metering --mend``: it opens and closes the records of them.
+        """
+        return metering.deferred()
 
     @overload
     def payment_method_required(self, view: Blueprint) -> Blueprint: ...
@@ -132,6 +209,7 @@ def _listen_once() -> None:
         _listening = True
         mixins.listen()
         guard.listen()
+        metering.listen_last()
         payment_methods.listen()
 
 
@@ -147,6 +225,20 @@ def _make_gateway(settings: Settings) -> Gateway:
     return StripeGateway(settings)
 
 
+def _celery_waker() -> Callable[[], None]:
+    # Imported here: Celery is an extra. At start-up, so that its worker knows the tasks.
+    try:
+        from flask_billing.tasks import wake
+    except ModuleNotFoundError as missing:
+        if missing.name != "celery":
+            raise
+        raise SettingsError(
+            "BILLING_EVENT_PROCESSING is 'celery', but Celery is not installed. Run: pip install "
+            '"flask-billing[celery]"'
+        ) from None
+    return wake
+
+
 def _can_create(project: Any, model: type[Any] | None = None) -> bool:
     return guard.decide(project, model).allowed
 
@@ -156,6 +248,6 @@ def _stop_early(model: type[Any] | None) -> None:
     if project_id is None or not current().settings.enabled:
         return
     project = projects.load(str(project_id))
-    if not guard.decide(project, model).allowed:
-        resource = guard.words_for(model) if model else None
-        raise PaymentMethodRequired(project_key=projects.key_of(project), resource=resource)
+    decision = guard.decide(project, model)
+    if not decision.allowed:
+        raise guard.refusal(project, model, decision)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import subprocess
@@ -73,6 +74,15 @@ def _no_telemetry() -> None:
     import stripe
 
     stripe.enable_telemetry = False
+
+
+@pytest.fixture(autouse=True)
+def _logging_as_it_was() -> Iterator[None]:
+    """Undo what a program that runs inside a test does to the process's logging, as Celery does."""
+    root = logging.getLogger()
+    level = root.level
+    yield
+    root.setLevel(level)
 
 
 # Idle connections are closed after each test; left to the garbage collector they would warn in a

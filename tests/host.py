@@ -60,6 +60,24 @@ class Seat(BillableResource, db.Model):
     project: Mapped[Project] = relationship()
 
 
+class Machine(BillableResource, db.Model):
+    """A metered kind: it uses a slot for itself, and one for its disk where it has any."""
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    project_id: Mapped[int] = mapped_column(ForeignKey("project.id"))
+    size: Mapped[str] = mapped_column(String(20), default="small")
+    disk: Mapped[int] = mapped_column(default=0)
+    state: Mapped[str] = mapped_column(String(20), default="on")
+    project: Mapped[Project] = relationship()
+
+    def billing_rates(self) -> dict[str, tuple[str, int]]:
+        """What it uses; nothing while it is off."""
+        if self.state == "off":
+            return {}
+        slots = {"compute": (f"machine.{self.size}", 1)}
+        return slots | ({"disk": ("disk.gb", self.disk)} if self.disk else {})
+
+
 @billing.project_loader
 def load_project(project_id: str) -> Project | None:
     """Every project by its id; the one called "forbidden" is nobody's to see."""

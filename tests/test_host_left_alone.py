@@ -135,18 +135,31 @@ def test_one_handler_is_added_for_the_packages_own_error_alone(sqlite_url: str) 
 
 def test_only_our_endpoints_appear_under_our_addresses(app: Flask) -> None:
     ours = {
-        rule.rule: rule.endpoint for rule in app.url_map.iter_rules() if rule.endpoint != "static"
+        (rule.rule, rule.endpoint) for rule in app.url_map.iter_rules() if rule.endpoint != "static"
     }
 
     home = "/projects/<project_id>/billing"
     assert ours == {
-        home: "billing.index",
-        f"{home}/payment-methods": "billing.add",
-        f"{home}/return": "billing.complete",
-        f"{home}/details": "billing.details",
-        f"{home}/payment-methods/<uuid:payment_method_id>/move": "billing.move",
-        f"{home}/payment-methods/<uuid:payment_method_id>/remove": "billing.remove",
-        "/billing/static/<path:filename>": "billing.static",
+        (home, "billing.index"),
+        (f"{home}/payment-methods", "billing.add"),
+        (f"{home}/return", "billing.complete"),
+        (f"{home}/details", "billing.details"),
+        (f"{home}/payment-methods/<uuid:payment_method_id>/move", "billing.move"),
+        (f"{home}/payment-methods/<uuid:payment_method_id>/remove", "billing.remove"),
+        (f"{home}/usage", "billing.usage"),
+        (f"{home}/usage.csv", "billing.usage_csv"),
+        (f"{home}/invoices", "billing.invoices"),
+        (f"{home}/invoices/<uuid:invoice_id>", "billing.invoice"),
+        (f"{home}/invoices/<uuid:invoice_id>.csv", "billing.invoice_csv"),
+        (f"{home}/alerts", "billing.alerts"),
+        (f"{home}/alerts/<uuid:alert_id>/remove", "billing.remove_alert"),
+        (f"{home}/credit-code", "billing.credit_code"),
+        ("/billing/static/<path:filename>", "billing.static"),
+        ("/billing/webhooks/stripe", "billing.webhook"),
+        ("/billing/staff", "billing.staff"),
+        ("/billing/staff/events", "billing.staff_events"),
+        ("/billing/staff/events/<event_id>", "billing.staff_event"),
+        ("/billing/staff/events/<event_id>", "billing.staff_repeat"),
     }
 
 

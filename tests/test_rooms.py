@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = "flask_billing"
 
-PURE = {"clock", "errors", "ids", "money", "periods", "signals"}
+PURE = {"clock", "errors", "ids", "money", "periods", "pricing", "rates", "signals", "signing"}
 FOUNDATION = PURE | {"settings"}
 LOCAL = FOUNDATION | {"models", "state"}
 LOW = LOCAL | {"gateways", "projects"}
@@ -25,21 +25,32 @@ DOMAIN = LOW | {"customers", "guard", "payment_methods", "sync"}
 # Which rooms each room may import. A new room has to find its place here first.
 ARROWS: dict[str, set[str]] = {
     **{pure: set() for pure in PURE},
+    "rates": {"periods"},
+    "pricing": {"money", "periods"},
     "settings": PURE,
     "models": FOUNDATION,
     "gateways": FOUNDATION,
     "state": FOUNDATION | {"gateways"},
     # The guard answers from the database alone, and so does what it knows of projects.
     "projects": LOCAL,
+    "keys": LOCAL | {"projects"},
     "guard": LOCAL | {"projects"},
     "ordering": FOUNDATION | {"models"},
-    "transactions": LOCAL | {"projects"},
+    "transactions": LOCAL | {"keys", "projects"},
     "sync": LOW | {"ordering", "transactions"},
     "customers": LOW | {"sync", "transactions"},
     "payment_methods": LOW | {"guard", "ordering", "sync", "transactions"},
-    "mixins": DOMAIN,
-    "web": DOMAIN,
-    "cli": DOMAIN | {"sandbox"},
+    "events": DOMAIN | {"transactions"},
+    "metering": LOCAL | {"guard", "keys", "projects", "transactions"},
+    "credits": LOCAL | {"projects", "transactions"},
+    "invoicing": LOCAL | {"credits", "keys", "metering", "projects", "transactions"},
+    "alerts": LOCAL | {"invoicing", "projects", "transactions"},
+    "mixins": DOMAIN | {"metering"},
+    "web": DOMAIN | {"alerts", "credits", "events", "invoicing", "metering"},
+    "reconciling": DOMAIN | {"events", "ordering", "transactions"},
+    "cli": DOMAIN
+    | {"alerts", "credits", "events", "invoicing", "keys", "metering", "reconciling", "sandbox"},
+    "tasks": DOMAIN | {"alerts", "events", "invoicing"},
     "sandbox": set(),
 }
 # These two put the rooms together, and may import all but the local Stripe.

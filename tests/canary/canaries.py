@@ -42,6 +42,7 @@ THREE_D_SECURE = {"number": "4000 0025 0000 3155", "cvc": "073"} | HOLDER
 CARDS = (JCB, AMEX, DECLINED, THREE_D_SECURE)
 
 SECRET_KEY = "sk_test_harbour"
+WEBHOOK_SECRET = "whsec_kanarysecret"
 # Goes where a canary must not go, to show that it would be found there.
 PLANTED = "planted-herring"
 
@@ -63,6 +64,7 @@ PERSONAL = [
 # What nobody is shown at all.
 SECRET = [
     SECRET_KEY,
+    WEBHOOK_SECRET,
     "_secret_",
     AMEX["cvc"],
     *(card["number"] for card in CARDS),

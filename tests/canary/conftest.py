@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from dataclasses import dataclass, field
@@ -12,15 +13,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from flask import Flask
 from flask.sessions import SecureCookieSessionInterface
-from sqlalchemy import MetaData, create_engine, select
+from sqlalchemy import MetaData, create_engine, select, text
 from sqlalchemy.pool import NullPool
 
 from flask_billing.sandbox import Sandbox
-from tests.canary.canaries import SECRET_KEY
+from tests.canary.canaries import ACCOUNT, SECRET_KEY, WEBHOOK_SECRET
 from tests.canary.journey import Journey
 from tests.databases import UnreachableError
 from tests.example_app.serving import serve
-from tests.example_app.visitor import Visitor
+from tests.example_app.visitor import Visitor, sign_in
 
 if TYPE_CHECKING:
     from requests import Response
@@ -29,6 +30,15 @@ if TYPE_CHECKING:
 
 
 SERVER = Path(__file__).with_name("server.py")
+COMMANDS = (
+    ["run", "--once"],
+    ["check"],
+    ["events", "list"],
+    ["events", "replay", "--state", "processed", "--now"],
+    ["sync"],
+    ["reconcile", "stripe"],
+    ["webhook-endpoint", "check"],
+)
 
 
 @dataclass
@@ -77,9 +87,18 @@ def traces(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     database = _database(request, folder)
     with pytest.MonkeyPatch.context() as environment, Sandbox() as sandbox:
         environment.setenv("GUNICORN_CMD_ARGS", f"--config {SERVER}")
+        environment.setenv("STRIPE_WEBHOOK_SECRET", WEBHOOK_SECRET)
         with serve(database, sandbox.url, folder / "log") as url:
             traces = Traces(url)
-            _play(traces, sandbox)
+            sandbox.webhooks.register(f"{url}/billing/webhooks/stripe", WEBHOOK_SECRET)
+            visitor = Visitor(traces.url, "2001:db8::1")
+            visitor.session.hooks["response"].append(traces.remember)
+            journey = Journey(visitor, sandbox)
+            journey.play()
+            journey.be_told()
+            _make_staff(database)
+            _look_as_staff(visitor)
+            visitor.session.close()
             traces.commands = _commands(database, sandbox.url, url)
         traces.log = (folder / "log").read_text()
         traces.tables = _dump(database)
@@ -102,11 +121,18 @@ def _database(request: pytest.FixtureRequest, folder: Path) -> str:
         pytest.skip(str(unreachable))
 
 
-def _play(traces: Traces, sandbox: Sandbox) -> None:
-    visitor = Visitor(traces.url, "2001:db8::1")
-    visitor.session.hooks["response"].append(traces.remember)
-    Journey(visitor, sandbox).play()
-    visitor.session.close()
+def _make_staff(database: str) -> None:
+    with create_engine(database, poolclass=NullPool).begin() as connection:
+        connection.execute(text("UPDATE user_account SET is_staff = true"))
+
+
+def _look_as_staff(visitor: Visitor) -> None:
+    """Look at every event as the people of Harbour see it."""
+    sign_in(visitor, ACCOUNT)
+    listed = visitor.get("/billing/staff/events")
+    assert "evt_" in listed.text
+    for event_id in sorted(set(re.findall(r"evt_\w+", listed.text))):
+        assert visitor.get(f"/billing/staff/events/{event_id}").status_code == 200
 
 
 def _commands(database: str, stripe_url: str, url: str) -> str:
@@ -117,13 +143,14 @@ def _commands(database: str, stripe_url: str, url: str) -> str:
         "SECRET_KEY": "a secret of the tests",
         "STRIPE_API_BASE": stripe_url,
         "STRIPE_SECRET_KEY": SECRET_KEY,
+        "STRIPE_WEBHOOK_SECRET": WEBHOOK_SECRET,
     }
     flask = [sys.executable, "-m", "flask", "--app", "example_app.wsgi", "billing"]
     done = [
         subprocess.run(
             [*flask, *command], env=env, capture_output=True, text=True, timeout=60, check=False
         )
-        for command in (["run", "--once"], ["check"])
+        for command in COMMANDS
     ]
     return "\n".join(each.stdout + each.stderr for each in done)
 

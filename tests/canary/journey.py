@@ -179,6 +179,18 @@ class Journey:
         done = self.press(self.open_billing("/details"), "Save billing details", **empty)
         assert DETAILS["company"] not in done.text
 
+    def be_told(self) -> None:
+        """Have Stripe tell of all this, forged and true, while it is well and while it is not."""
+        webhooks = self.sandbox.webhooks
+        for trouble in ("bad_signature", "bad_body", "old_timestamp", "other_mode"):
+            webhooks.disturb(trouble, times=2)
+        self.refuse("GET /v1/customers/*", code="resource_broken", param="email")
+        made = webhooks.deliver()
+        self.bring_up()
+        webhooks.calm()
+        made += webhooks.deliver_all()
+        assert any(attempt.status == 200 for attempt in made)
+
     def plant(self) -> None:
         """Have Harbour itself put something everywhere where nothing personal may be."""
         form = self.visitor.get(f"{self.project}/servers/new")

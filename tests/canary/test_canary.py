@@ -141,6 +141,9 @@ def test_everything_that_could_leak_was_recorded(traces: Traces) -> None:
     assert "cus_" in traces.tables["billing_info"]
     assert "pm_" in traces.tables["payment_method"]
     assert "cs_" in traces.tables["setup_session"]
+    assert "customer.updated" in traces.tables["billing_event"]
+    assert "A webhook was refused (signature)." in traces.log
+    assert any("/billing/staff/events/evt_" in response.url for response in traces.responses)
     for spoken in (
         "sqlalchemy.engine",
         "urllib3",
