@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
 
-from sqlalchemy import create_engine, make_url, text
+from sqlalchemy import MetaData, create_engine, inspect, make_url, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
@@ -33,17 +33,39 @@ class DatabaseServer:
     _refusal: str | None = field(default=None, init=False)
     _database: str | None = field(default=None, init=False)
 
-    def fresh_database(self) -> str:
-        """The URL of an empty database. It is the same one in each test."""
+    def fresh_database(self, kept: MetaData | None = None) -> str:
+        """The URL of an empty database. It is the same one in each test.
+
+        :param kept: Tables that may be there, with nothing in them: making them takes longer than
+            many a test.
+        """
         admin = self._reach()
         if self._database is None:
             name = f"flask_billing_test_{os.getpid()}"
             with _connect(admin) as connection:
                 connection.execute(text(f"CREATE DATABASE {name}{self._options}"))
             self._database = name
-        else:
+        elif not (kept is not None and self._clear(admin, self._database, kept)):
             self._empty(admin, self._database)
         return admin.set(database=self._database).render_as_string(hide_password=False)
+
+    def _clear(self, admin: URL, name: str, kept: MetaData) -> bool:
+        """Delete all rows; `False` where there are other tables than those to be kept."""
+        with _connect(admin.set(database=name)) as connection:
+            self._end_others(connection, name)
+            columns = _columns(connection)
+            if not _are_as_made(columns, kept):
+                return False
+            connection.rollback()
+            with connection.execution_options(isolation_level="READ COMMITTED").begin():
+                for table in reversed(kept.sorted_tables):
+                    if table.name in columns:
+                        connection.execute(table.delete())
+                self._count_anew(connection)
+        return True
+
+    def _count_anew(self, connection: Connection) -> None:
+        raise NotImplementedError
 
     def drop(self) -> None:
         if self._admin is not None and self._database is not None:
@@ -97,6 +119,14 @@ class PostgreSQL(DatabaseServer):
             connection.execute(text("DROP SCHEMA public CASCADE"))
             connection.execute(text("CREATE SCHEMA public"))
 
+    def _count_anew(self, connection: Connection) -> None:
+        connection.execute(
+            text(
+                "SELECT setval(format('%I', sequencename)::regclass, 1, false) FROM pg_sequences"
+                " WHERE schemaname = 'public' AND last_value IS NOT NULL"
+            )
+        )
+
     def _end_others(self, connection: Connection, name: str) -> None:
         connection.execute(
             text(
@@ -122,6 +152,16 @@ class MariaDB(DatabaseServer):
             connection.execute(text(f"DROP DATABASE {name}"))
             connection.execute(text(f"CREATE DATABASE {name}{self._options}"))
 
+    def _count_anew(self, connection: Connection) -> None:
+        counting = connection.scalars(
+            text(
+                "SELECT table_name FROM information_schema.tables"
+                " WHERE table_schema = database() AND auto_increment > 1"
+            )
+        )
+        for table in counting.all():
+            connection.execute(text(f"ALTER TABLE `{table}` AUTO_INCREMENT = 1"))
+
     def _end_others(self, connection: Connection, name: str) -> None:
         threads = connection.scalars(
             text(
@@ -132,6 +172,20 @@ class MariaDB(DatabaseServer):
         )
         for thread in threads.all():
             connection.execute(text(f"KILL {int(thread)}"))
+
+
+def _columns(connection: Connection) -> dict[str, set[str]]:
+    """Return the names of the columns of each table that is there."""
+    found = inspect(connection).get_multi_columns()
+    return {table: {each["name"] for each in columns} for (_, table), columns in found.items()}
+
+
+def _are_as_made(columns: dict[str, set[str]], kept: MetaData) -> bool:
+    """Return whether each table that is there is to be kept, with the columns it is made with."""
+    return all(
+        name in kept.tables and found == set(kept.tables[name].columns.keys())
+        for name, found in columns.items()
+    )
 
 
 @contextmanager

@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 import stripe
+from sqlalchemy import MetaData
 
 from flask_billing import clock
 from flask_billing.sandbox import Sandbox
 from tests.events.world import MovedClock, World, make_app
-from tests.host import billing
+from tests.host import billing, db
 
 
 @pytest.fixture
@@ -75,3 +76,9 @@ def moved_clock() -> Iterator[MovedClock]:
     moved_clock = MovedClock()
     with clock.moved(moved_clock.now):
         yield moved_clock
+
+
+@pytest.fixture
+def kept_tables() -> MetaData:
+    """Tests here begin with `create_all`."""
+    return db.metadata

@@ -12,10 +12,11 @@ import pytest
 import stripe
 from pytest_httpserver import HTTPServer
 
-from flask_billing.gateways import CustomerDetails, SetupRequest
+from flask_billing.gateways import CustomerDetails, InvoiceRequest, LineRequest, SetupRequest
 from flask_billing.gateways.stripe import StripeGateway
 from flask_billing.sandbox import Sandbox
 from flask_billing.settings import Settings
+from tests.conformance.stripe_document import assert_request_conforms
 
 ROW = UUID("01a3b0d5-0000-7000-8000-000000000001")
 OTHER_ROW = UUID("01a3b0d5-0000-7000-8000-000000000002")
@@ -77,6 +78,45 @@ CALLS: dict[str, Callable[[StripeGateway], object]] = {
         "we_nobody", enabled=False
     ),
     "delete_webhook_endpoint": lambda gateway: gateway.delete_webhook_endpoint("we_nobody"),
+    "invoices_of": lambda gateway: list(gateway.invoices_of(NOBODY)),
+    "create_invoice": lambda gateway: gateway.create_invoice(
+        InvoiceRequest(
+            local_id=ROW, customer_id=NOBODY, project_key="1", period="2026-10", currency="eur"
+        ),
+        key="invoice-1",
+    ),
+    "claim_invoice": lambda gateway: gateway.claim_invoice("in_nobody", local_id=ROW),
+    "invoice_lines": lambda gateway: gateway.invoice_lines("in_nobody"),
+    "add_invoice_lines": lambda gateway: gateway.add_invoice_lines(
+        "in_nobody", [LineRequest(local_id="1", amount=1, description="x")], key="lines-1"
+    ),
+    "remove_invoice_lines": lambda gateway: gateway.remove_invoice_lines("in_nobody", ["il_1"]),
+    "finalize_invoice": lambda gateway: gateway.finalize_invoice("in_nobody", key="finalize-1"),
+    "invoice": lambda gateway: gateway.invoice("in_nobody"),
+    "pay_invoice": lambda gateway: gateway.pay_invoice("in_nobody", "pm_nobody", key="pay-1"),
+    "void_invoice": lambda gateway: gateway.void_invoice("in_nobody", key="void-1"),
+    "write_off_invoice": lambda gateway: gateway.write_off_invoice("in_nobody", key="off-1"),
+    "delete_draft": lambda gateway: gateway.delete_draft("in_nobody"),
+    "invoice_document": lambda gateway: gateway.invoice_document("in_nobody"),
+    "charges_of": lambda gateway: gateway.charges_of("pi_nobody"),
+    "charge": lambda gateway: gateway.charge("ch_nobody"),
+    "invoice_id_of": lambda gateway: gateway.invoice_id_of("payment_intent", "pi_nobody"),
+    "create_credit_note": lambda gateway: gateway.create_credit_note(
+        "in_nobody", 1, refund=True, reason="duplicate", local_id=ROW, key="note-1"
+    ),
+    "credit_notes": lambda gateway: gateway.credit_notes("in_nobody"),
+    "create_refund": lambda gateway: gateway.create_refund(
+        "pi_nobody", 1, local_id=ROW, key="refund-1"
+    ),
+    "refund": lambda gateway: gateway.refund("re_nobody"),
+    "refunds_of": lambda gateway: gateway.refunds_of("pi_nobody"),
+    "change_balance": lambda gateway: gateway.change_balance(
+        NOBODY, 1, "eur", local_id=ROW, key="balance-1"
+    ),
+    "find_balance_change": lambda gateway: gateway.find_balance_change(NOBODY, ROW),
+    "balance": lambda gateway: gateway.balance(NOBODY),
+    "dispute": lambda gateway: gateway.dispute("du_nobody"),
+    "fraud warning": lambda gateway: gateway.dispute("issfr_nobody"),
 }
 
 
@@ -122,6 +162,14 @@ def saved(sdk: stripe.StripeClient, stripe_sandbox: Sandbox) -> Saved:
     method = sdk.v1.payment_methods.attach("pm_card_visa", {"customer": customer.id})
     stripe_sandbox.requests.clear()
     return Saved(customer.id, method.id)
+
+
+@pytest.fixture
+def conforming(stripe_sandbox: Sandbox) -> Iterator[None]:
+    """Finds out in the end whether every request of a test was one that Stripe takes."""
+    yield
+    for request in stripe_sandbox.requests:
+        assert_request_conforms(request.method, request.path, request.params)
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 from flask import Flask
+from sqlalchemy import MetaData
 
 from flask_billing import BillingInfo, PaymentMethod
 from tests.host import Project, create_app, db
@@ -40,3 +41,9 @@ def ids(app: Flask) -> Ids:
         db.session.add_all([info, method, paying, poor])
         db.session.commit()
         return Ids(paying.id, poor.id)
+
+
+@pytest.fixture
+def kept_tables() -> MetaData:
+    """Tests here begin with `create_all`."""
+    return db.metadata

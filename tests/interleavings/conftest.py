@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 from flask import Flask
+from sqlalchemy import MetaData
 
 from flask_billing.sandbox import Sandbox
 from flask_billing.state import current
@@ -26,3 +27,9 @@ def app(postgresql_url: str, stripe_sandbox: Sandbox) -> Iterator[Flask]:
         state = current()
         state.gateway = GatedGateway(state.make_gateway(state.settings))  # type: ignore[assignment]
         yield app
+
+
+@pytest.fixture
+def kept_tables() -> MetaData:
+    """Tests here begin with `create_all`."""
+    return db.metadata

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 from flask import Flask
+from sqlalchemy import MetaData
 
 from tests.host import create_app, db
 from tests.invoicing.books import SETTINGS
@@ -26,3 +27,9 @@ def anywhere(database_url: str) -> Iterator[Flask]:
     with app.app_context():
         db.create_all()
         yield app
+
+
+@pytest.fixture
+def kept_tables() -> MetaData:
+    """Tests here begin with `create_all`."""
+    return db.metadata

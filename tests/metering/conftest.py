@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from flask import Flask
+from sqlalchemy import MetaData
 
 from flask_billing import BillingInfo, PaymentMethod, clock
 from tests.host import Project, create_app, db
@@ -76,3 +77,9 @@ def app(database_url: str, time: Time) -> Iterator[Flask]:
 def ids(app: Flask) -> Ids:
     with app.app_context():
         return make_projects()
+
+
+@pytest.fixture
+def kept_tables() -> MetaData:
+    """Tests here begin with `create_all`."""
+    return db.metadata

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from flask import Flask
+from sqlalchemy import MetaData
 
 from flask_billing import clock
 from flask_billing.sandbox import Sandbox
@@ -59,3 +60,9 @@ def moved_clock() -> Iterator[MovedClock]:
     moved_clock = MovedClock()
     with clock.moved(moved_clock.now):
         yield moved_clock
+
+
+@pytest.fixture
+def kept_tables() -> MetaData:
+    """Tests here begin with `create_all`."""
+    return db.metadata
