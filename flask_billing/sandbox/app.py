@@ -8,16 +8,17 @@ from flask import Flask, redirect, url_for
 from werkzeug.wrappers import Request
 from werkzeug.wrappers import Response as BaseResponse
 
-from . import resources
+from . import control_payments, resources
 from .control import control
 from .engine.api import Api, Dropped
 from .engine.engine import Engine
+from .hosted import invoice_pages
 from .hosted.pages import pages
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-__all__ = ["create_app", "resources"]
+__all__ = ["control_payments", "create_app", "invoice_pages", "resources"]
 
 
 def create_app(engine: Engine) -> "WSGIApplication":

@@ -11,12 +11,20 @@ from .engine.ids import fingerprint
 
 @dataclass(frozen=True)
 class BankAccount:
-    """A test bank account; `name` is how its token calls it, after `pm_`."""
+    """A test bank account; `name` is how its token calls it, after `pm_`.
+
+    :param pays: Whether debits succeed.
+    :param seconds: How long a debit is under way.
+    :param disputed: Its holder takes a debit back once it has succeeded.
+    """
 
     iban: str
     name: str
     bank_code: str
     branch_code: str | None = None
+    pays: bool = True
+    seconds: int = 60
+    disputed: bool = False
 
     @property
     def country(self) -> str:
@@ -40,10 +48,10 @@ class BankAccount:
 
 _ACCOUNTS = (
     BankAccount("DE89370400440532013000", "success_de", "37040044"),
-    BankAccount("DE08370400440532013003", "successDelayed_de", "37040044"),
-    BankAccount("DE62370400440532013001", "failed_de", "37040044"),
-    BankAccount("DE78370400440532013004", "failedDelayed_de", "37040044"),
-    BankAccount("DE35370400440532013002", "disputed_de", "37040044"),
+    BankAccount("DE08370400440532013003", "successDelayed_de", "37040044", seconds=180),
+    BankAccount("DE62370400440532013001", "failed_de", "37040044", pays=False),
+    BankAccount("DE78370400440532013004", "failedDelayed_de", "37040044", pays=False, seconds=180),
+    BankAccount("DE35370400440532013002", "disputed_de", "37040044", disputed=True),
     BankAccount("AT611904300234573201", "success_at", "19043"),
     BankAccount("FR1420041010050500013M02606", "success_fr", "20041", "01005"),
     BankAccount("IE29AIBK93115212345678", "success_ie", "AIBK", "931152"),

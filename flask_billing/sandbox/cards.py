@@ -6,79 +6,8 @@ See https://docs.stripe.com/testing. No other number is taken, so no real card e
 import re
 from dataclasses import dataclass
 
-from .engine.errors import Problem
+from .declines import DECLINES, Decline
 from .engine.ids import fingerprint
-
-
-@dataclass(frozen=True)
-class Decline:
-    """Why a bank or Stripe refuses a card."""
-
-    code: str
-    message: str
-    decline_code: str | None = None
-    advice_code: str | None = None
-    param: str | None = None
-
-    @property
-    def reason(self) -> str:
-        """The reason in words."""
-        return (self.decline_code or self.code).replace("_", " ")
-
-    def error(self) -> dict[str, str]:
-        """Give the fields of the error object."""
-        fields = {
-            "type": "card_error",
-            "code": self.code,
-            "message": self.message,
-            "decline_code": self.decline_code,
-            "advice_code": self.advice_code,
-            "param": self.param,
-            "doc_url": f"https://docs.stripe.com/error-codes/{self.code.replace('_', '-')}",
-        }
-        return {name: value for name, value in fields.items() if value is not None}
-
-    def problem(self, **objects: object) -> Problem:
-        """Give the 402 that tells of this decline; what was written before it stays."""
-        fields = {k: v for k, v in self.error().items() if k not in ("message", "doc_url")}
-        return Problem(self.message, status=402, keep=True, **fields, **objects)  # type: ignore[arg-type]
-
-
-def _declined(reason: str, advice: str | None = "try_again_later", words: str = "") -> Decline:
-    return Decline("card_declined", words or "Your card was declined.", reason, advice)
-
-
-DECLINES = {
-    "generic": _declined("generic_decline"),
-    "insufficient_funds": _declined(
-        "insufficient_funds", words="Your card has insufficient funds."
-    ),
-    "lost": _declined("lost_card", "do_not_try_again"),
-    "stolen": _declined("stolen_card", "do_not_try_again"),
-    "velocity": _declined("card_velocity_exceeded"),
-    "blocked": _declined("fraudulent", None),
-    "expired": Decline(
-        "expired_card", "Your card has expired.", "expired_card", "do_not_try_again", "exp_month"
-    ),
-    "cvc": Decline(
-        "incorrect_cvc",
-        "Your card's security code is incorrect.",
-        "incorrect_cvc",
-        "confirm_card_data",
-        "cvc",
-    ),
-    "processing": Decline(
-        "processing_error",
-        "An error occurred while processing your card. Try again in a little bit.",
-        "processing_error",
-        "try_again_later",
-    ),
-    "authentication": Decline(
-        "authentication_required",
-        "Your card was declined. This transaction requires authentication.",
-        "authentication_required",
-    ),
-}
 
 
 @dataclass(frozen=True)
@@ -87,9 +16,14 @@ class Card:
 
     :param setup: The decline when it is saved, a key of `DECLINES`.
     :param charge: The decline when it is charged.
-    :param authentication: When the bank wants the person: `never`, `unless_set_up` (at setup, and
-        off-session when it was not set up) or `always`.
+    :param authentication: When the bank wants the person: `never`, `with_person` (whenever they
+        are there), `unless_set_up` (off-session, too, when it was not set up) or `always`.
     :param after_authentication: The decline at setup once the person was confirmed.
+    :param risk: The level of risk that Stripe sees in its payments.
+    :param dispute: What its holder says after a payment: `inquiry`, or the reason of a dispute.
+    :param fraud_warning: Its bank warns of fraud after a payment.
+    :param refund: What becomes of refunds: `succeeded`, `pending` (for some time) or `failed` (in
+        the end).
     """
 
     number: str
@@ -101,6 +35,10 @@ class Card:
     charge: str | None = None
     authentication: str = "never"
     after_authentication: str | None = None
+    dispute: str | None = None
+    fraud_warning: bool = False
+    refund: str = "succeeded"
+    risk: str = "normal"
 
     @property
     def last4(self) -> str:
@@ -121,6 +59,7 @@ class Card:
             return f"is declined: {DECLINES[self.setup].reason}"
         words = {
             "never": "is saved",
+            "with_person": "is saved after the bank's page",
             "unless_set_up": "is saved after the bank's page",
             "always": "is saved after the bank's page, which every payment asks for again",
         }[self.authentication]
@@ -128,6 +67,14 @@ class Card:
             return "is declined after the bank's page"
         if self.charge is not None:
             return f"{words}; payments fail: {DECLINES[self.charge].reason}"
+        if self.risk != "normal":
+            return f"{words}; payments have the risk level {self.risk}"
+        if self.dispute is not None:
+            return f"{words}; payments are disputed: {self.dispute.replace('_', ' ')}"
+        if self.fraud_warning:
+            return f"{words}; payments are followed by a warning of fraud"
+        if self.refund != "succeeded":
+            return f"{words}; refunds {'wait' if self.refund == 'pending' else 'fail later'}"
         return words
 
     def fingerprint(self, account: str) -> str:
@@ -161,6 +108,8 @@ def _plain() -> list[Card]:
         Card("36227206271667", "diners", "diners_14_digits"),
         Card("3566002020360505", "jcb", "jcb", "JP"),
         Card("6200000000000005", "unionpay", "unionpay", "CN"),
+        Card("4000000000000077", "visa", "bypassPending"),
+        Card("4000000000009235", "visa", "riskLevelElevated", risk="elevated"),
     ]
 
 
@@ -226,6 +175,12 @@ def _authenticating() -> list[Card]:
             "authenticationRequiredOnSetup",
             authentication="unless_set_up",
         ),
+        Card(
+            "4000003800000446",
+            "visa",
+            "authenticationRequiredSetupForOffSession",
+            authentication="with_person",
+        ),
         Card("4000002760003184", "visa", "authenticationRequired", authentication="always"),
         Card(
             "4000000000003220",
@@ -251,7 +206,24 @@ def _authenticating() -> list[Card]:
     ]
 
 
-CARDS = {card.number: card for card in (*_plain(), *_foreign(), *_declining(), *_authenticating())}
+def _troublesome_later() -> list[Card]:
+    return [
+        Card("4000000000000259", "visa", "createDispute", dispute="fraudulent"),
+        Card(
+            "4000000000002685",
+            "visa",
+            "createDisputeProductNotReceived",
+            dispute="product_not_received",
+        ),
+        Card("4000000000001976", "visa", "createDisputeInquiry", dispute="inquiry"),
+        Card("4000000000005423", "visa", "createIssuerFraudRecord", fraud_warning=True),
+        Card("4000000000007726", "visa", "pendingRefund", refund="pending"),
+        Card("4000000000005126", "visa", "refundFail", refund="failed"),
+    ]
+
+
+_ALL = (*_plain(), *_foreign(), *_declining(), *_authenticating(), *_troublesome_later())
+CARDS = {card.number: card for card in _ALL}
 TOKENS = {f"pm_card_{card.name}": card for card in CARDS.values()} | {
     "pm_card_chargeDeclined": CARDS["4000000000000002"],
     "pm_card_chargeDeclinedInsufficientFunds": CARDS["4000000000009995"],

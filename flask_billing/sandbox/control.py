@@ -1,7 +1,7 @@
 """The sandbox's own controls over HTTP, for tests that run in another process.
 
-Every call takes and gives JSON: faults, clock, request log, latency, reset, webhooks, renewing a
-card, ending a mandate, and completing a Checkout session without a browser.
+Every call takes and gives JSON: faults, outages, clock, request log, latency, reset, webhooks,
+renewing a card, ending a mandate, and completing a Checkout session without a browser.
 """
 
 from collections.abc import Iterable
@@ -11,7 +11,7 @@ from typing import Any
 from flask import Blueprint, abort, current_app, request
 
 from .engine.engine import Engine
-from .engine.faults import Fault
+from .engine.faults import DOWN, Fault
 from .hosted import play
 from .hosted.checkout import Refused
 from .resources import mandates
@@ -21,9 +21,10 @@ from .webhooks import Attempt
 control = Blueprint("control", __name__, url_prefix="/_sandbox")
 
 
-def _engine() -> Engine:
-    engine: Engine = current_app.extensions["sandbox"]
-    return engine
+def engine() -> Engine:
+    """Give the engine of the running app."""
+    found: Engine = current_app.extensions["sandbox"]
+    return found
 
 
 @control.before_request
@@ -37,7 +38,7 @@ def _require_json() -> None:
 def add_fault() -> tuple[dict[str, Any], int]:
     """Script a fault: `call`, `how`, and optionally `nth`, `times`, `seconds`, `error`."""
     try:
-        _engine().faults.add(Fault(**request.get_json()))
+        engine().faults.add(Fault(**request.get_json()))
     except (TypeError, ValueError) as error:
         return {"error": str(error)}, 400
     return {"ok": True}, 200
@@ -46,21 +47,38 @@ def add_fault() -> tuple[dict[str, Any], int]:
 @control.delete("/faults")
 def clear_faults() -> dict[str, Any]:
     """Let everything go well again."""
-    _engine().faults.clear()
+    engine().faults.clear()
+    return {"ok": True}
+
+
+@control.post("/outage")
+def begin_outage() -> tuple[dict[str, Any], int]:
+    """Have every call go wrong, as `how` says, until this is deleted."""
+    try:
+        engine().faults.begin_outage(request.get_json().get("how", DOWN))
+    except ValueError as error:
+        return {"error": str(error)}, 400
+    return {"ok": True}, 200
+
+
+@control.delete("/outage")
+def end_outage() -> dict[str, Any]:
+    """Answer again."""
+    engine().faults.end_outage()
     return {"ok": True}
 
 
 @control.get("/clock")
 def read_clock() -> dict[str, Any]:
     """Tell the sandbox's time."""
-    return {"now": _engine().clock.now()}
+    return {"now": engine().clock.now()}
 
 
 @control.post("/clock")
 def set_clock() -> dict[str, Any]:
     """Move the time: `advance` by seconds, go on from `move_to`, or `freeze` at a moment."""
     given = request.get_json()
-    clock = _engine().clock
+    clock = engine().clock
     if "advance" in given:
         clock.advance(given["advance"])
     if "move_to" in given:
@@ -82,7 +100,7 @@ def read_requests() -> dict[str, Any]:
                 "idempotency_key": entry.idempotency_key,
                 "request_id": entry.request_id,
             }
-            for entry in _engine().requests
+            for entry in engine().requests
         ]
     }
 
@@ -90,21 +108,21 @@ def read_requests() -> dict[str, Any]:
 @control.delete("/requests")
 def clear_requests() -> dict[str, Any]:
     """Forget the API calls."""
-    _engine().requests.clear()
+    engine().requests.clear()
     return {"ok": True}
 
 
 @control.post("/latency")
 def set_latency() -> dict[str, Any]:
     """Have each API call take some seconds."""
-    _engine().latency = float(request.get_json()["seconds"])
+    engine().latency = float(request.get_json()["seconds"])
     return {"ok": True}
 
 
 @control.post("/reset")
 def reset() -> dict[str, Any]:
     """Forget everything."""
-    _engine().reset()
+    engine().reset()
     return {"ok": True}
 
 
@@ -112,7 +130,7 @@ def reset() -> dict[str, Any]:
 def complete(session_id: str) -> tuple[dict[str, Any], int]:
     """Play the person on the Checkout page; takes what `complete_checkout` takes."""
     try:
-        url = play.complete(_engine(), session_id, request.host_url, **request.get_json())
+        url = play.complete(engine(), session_id, request.host_url, **request.get_json())
     except Refused as refused:
         return {"errors": refused.errors}, 422
     return {"url": url}, 200
@@ -122,7 +140,7 @@ def complete(session_id: str) -> tuple[dict[str, Any], int]:
 def update_card(payment_method_id: str) -> tuple[dict[str, Any], int]:
     """Play the card network; takes what `update_card_automatically` takes."""
     try:
-        update_automatically(_engine(), payment_method_id, **request.get_json())
+        update_automatically(engine(), payment_method_id, **request.get_json())
     except (LookupError, TypeError) as error:
         return {"error": str(error)}, 400
     return {"ok": True}, 200
@@ -132,7 +150,7 @@ def update_card(payment_method_id: str) -> tuple[dict[str, Any], int]:
 def set_mandate_status(mandate_id: str) -> tuple[dict[str, Any], int]:
     """Play the bank; takes what `set_mandate_status` takes."""
     try:
-        mandates.set_status(_engine(), mandate_id, **request.get_json())
+        mandates.set_status(engine(), mandate_id, **request.get_json())
     except (LookupError, TypeError, ValueError) as error:
         return {"error": str(error)}, 400
     return {"ok": True}, 200
@@ -145,7 +163,7 @@ def set_mandate_status(mandate_id: str) -> tuple[dict[str, Any], int]:
 def register_endpoint() -> tuple[dict[str, Any], int]:
     """Register an endpoint: `url`, and optionally `secret`, `enabled_events` and `livemode`."""
     try:
-        return _engine().webhooks.register(**request.get_json()), 200
+        return engine().webhooks.register(**request.get_json()), 200
     except (TypeError, ValueError) as error:
         return {"error": str(error)}, 400
 
@@ -153,7 +171,7 @@ def register_endpoint() -> tuple[dict[str, Any], int]:
 @control.post("/webhooks/settings")
 def set_up_webhooks() -> dict[str, Any]:
     """Choose `seed`, `retry_delays` or `time_limit`."""
-    given, webhooks = request.get_json(), _engine().webhooks
+    given, webhooks = request.get_json(), engine().webhooks
     webhooks.seed = int(given.get("seed", webhooks.seed))
     webhooks.retry_delays = tuple(map(float, given.get("retry_delays", webhooks.retry_delays)))
     webhooks.time_limit = float(given.get("time_limit", webhooks.time_limit))
@@ -163,7 +181,7 @@ def set_up_webhooks() -> dict[str, Any]:
 @control.post("/webhooks/deliver")
 def deliver() -> dict[str, Any]:
     """Send what is due now, or with `all` everything that waits."""
-    webhooks = _engine().webhooks
+    webhooks = engine().webhooks
     given = request.get_json()
     return _attempts(webhooks.deliver_all() if given.get("all") else webhooks.deliver())
 
@@ -171,7 +189,7 @@ def deliver() -> dict[str, Any]:
 @control.get("/webhooks/log")
 def read_deliveries() -> dict[str, Any]:
     """Give what was sent, how many deliveries are still to be made, and what was dropped."""
-    webhooks = _engine().webhooks
+    webhooks = engine().webhooks
     return {
         **_attempts(webhooks.log),
         "pending": webhooks.pending,
@@ -183,7 +201,7 @@ def read_deliveries() -> dict[str, Any]:
 def disturb() -> tuple[dict[str, Any], int]:
     """Have deliveries go wrong: `how`, and optionally when."""
     try:
-        _engine().webhooks.disturb(**request.get_json())
+        engine().webhooks.disturb(**request.get_json())
     except (TypeError, ValueError) as error:
         return {"error": str(error)}, 400
     return {"ok": True}, 200
@@ -192,14 +210,14 @@ def disturb() -> tuple[dict[str, Any], int]:
 @control.delete("/webhooks/disturbances")
 def calm() -> dict[str, Any]:
     """Let all deliveries go well again."""
-    _engine().webhooks.calm()
+    engine().webhooks.calm()
     return {"ok": True}
 
 
 @control.post("/webhooks/reorder")
 def reorder() -> dict[str, Any]:
     """Shuffle what is waiting."""
-    _engine().webhooks.reorder()
+    engine().webhooks.reorder()
     return {"ok": True}
 
 
@@ -207,7 +225,7 @@ def reorder() -> dict[str, Any]:
 def resend(event_id: str) -> tuple[dict[str, Any], int]:
     """Queue an event once more."""
     try:
-        return {"endpoints": _engine().webhooks.resend(event_id)}, 200
+        return {"endpoints": engine().webhooks.resend(event_id)}, 200
     except LookupError as error:
         return {"error": str(error)}, 404
 

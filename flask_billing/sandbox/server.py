@@ -12,11 +12,9 @@ from werkzeug.serving import BaseWSGIServer, ThreadedWSGIServer, WSGIRequestHand
 from .app import create_app
 from .engine.clock import Clock
 from .engine.engine import DEFAULT_SECRET_KEY, Engine
-from .engine.faults import Fault
+from .engine.faults import DOWN, Fault
 from .engine.requests import RequestLog
-from .hosted import play
-from .resources import mandates
-from .resources.payment_methods import update_automatically
+from .players import Players
 from .webhooks import Webhooks
 
 
@@ -56,7 +54,7 @@ class _Server(ThreadedWSGIServer):
         super().server_close()
 
 
-class Sandbox:
+class Sandbox(Players):
     """A local Stripe on a free loopback port, for as long as the `with` block runs.
 
     :param database: The SQLite file that keeps its state; `None` keeps it in memory.
@@ -140,34 +138,21 @@ class Sandbox:
         """Have the n-th such call from now go wrong, such as `POST /v1/customers/*`.
 
         :param how: `refuse`, `timeout_before`, `timeout_after`, `error_500`, `error_500_after`,
-            `rate_limit` or `slow`.
+            `error_503`, `rate_limit` or `slow`.
         :param error: For `refuse`: `status`, `code`, `param`, `message` and further error fields.
         """
         self.engine.faults.add(Fault(call, how, nth, times, seconds, error))
 
-    def complete_checkout(self, session_id: str, **filled_in: Any) -> str:
-        """Play the person on the Checkout page and give the address they are sent to.
+    def begin_outage(self, how: str = DOWN) -> None:
+        """Have every call go wrong until `end_outage`.
 
-        Takes `card`, `exp` and `cvc`, or the `iban` of a bank account, `name`, `email`, `address`,
-        `authenticate` (the answer to the bank) and any other field of the page; raises
-        `CheckoutRefused` where it shows errors.
+        :param how: As for `fail`; unless given, a 503 that no idempotency key remembers.
         """
-        return play.complete(self.engine, session_id, self.url, **filled_in)
+        self.engine.faults.begin_outage(how)
 
-    def update_card_automatically(self, payment_method_id: str, **card: Any) -> None:
-        """Play the card network, which tells Stripe of a renewed card.
-
-        Takes `exp_month`, `exp_year` and `number` (another test card's). Raises `LookupError` for
-        what is not attached to a customer.
-        """
-        update_automatically(self.engine, payment_method_id, **card)
-
-    def set_mandate_status(self, mandate_id: str, status: str) -> None:
-        """Play the bank, which tells Stripe that a mandate is `active`, `inactive` or `pending`.
-
-        Raises `LookupError` for an unknown mandate and `ValueError` for another status.
-        """
-        mandates.set_status(self.engine, mandate_id, status)
+    def end_outage(self) -> None:
+        """Answer again; what `fail` scripted still holds."""
+        self.engine.faults.end_outage()
 
     def advance(self, seconds: float) -> None:
         """Move the sandbox's time forwards."""

@@ -12,7 +12,7 @@ import stripe
 from flask_billing.sandbox import Sandbox
 from flask_billing.sandbox.engine.routes import ROUTES, resolve
 from flask_billing.sandbox.webhooks.event_types import EVENT_TYPES
-from tests.conformance import sdk
+from tests.conformance import invoice_walk, sdk, walks
 from tests.conformance.stripe_document import (
     assert_error_conforms,
     assert_request_conforms,
@@ -67,6 +67,11 @@ def journey() -> Iterator[Journey]:
         walk_through_checkout(sandbox, client)
         walk_through_bank_accounts(sandbox, client)
         walk_through_payments(sandbox, client)
+        walks.walk_through_refunds(sandbox, client)
+        walks.walk_through_disputes(sandbox, client)
+        walks.walk_through_test_clocks(client)
+        walks.walk_through_credit_notes(client)
+        invoice_walk.walk_through_invoices(sandbox, client)
         walk_through_errors(sandbox, client)
         walk_through_events(sandbox, client)
         calls = [(entry.method, entry.path, entry.params) for entry in sandbox.requests]
@@ -329,12 +334,20 @@ def test_snapshots_in_events_are_whole_objects(journey: Journey) -> None:
     places = {
         "charge": "/v1/charges/ch_1",
         "checkout.session": "/v1/checkout/sessions/cs_1",
+        "credit_note": "/v1/credit_notes/cn_1",
         "customer": "/v1/customers/cus_1",
+        "invoice": "/v1/invoices/in_1",
+        "invoice_payment": "/v1/invoice_payments/inpay_1",
+        "invoiceitem": "/v1/invoiceitems/ii_1",
+        "dispute": "/v1/disputes/du_1",
         "mandate": "/v1/mandates/mandate_1",
         "payment_intent": "/v1/payment_intents/pi_1",
         "payment_method": "/v1/payment_methods/pm_1",
+        "radar.early_fraud_warning": "/v1/radar/early_fraud_warnings/issfr_1",
+        "refund": "/v1/refunds/re_1",
         "setup_intent": "/v1/setup_intents/seti_1",
         "tax_id": "/v1/customers/cus_1/tax_ids/txi_1",
+        "test_helpers.test_clock": "/v1/test_helpers/test_clocks/clock_1",
     }
     events = {
         event["id"]: event

@@ -9,6 +9,7 @@ import requests
 import stripe
 
 from flask_billing.sandbox.cards import CARDS, passes_luhn
+from tests.sandbox.invoicing import saved_account
 
 if TYPE_CHECKING:
     from flask_billing.sandbox import Sandbox
@@ -306,10 +307,53 @@ def test_card_that_attaches_can_fail_later(
         charge(client, customer, method)
 
 
+def test_card_that_is_set_up_already_wants_its_holder_only_when_there(
+    client: stripe.StripeClient, customer: stripe.Customer
+) -> None:
+    method = saved(client, customer, "pm_card_authenticationRequiredSetupForOffSession")
+
+    away = charge(client, customer, method)
+    there = charge(client, customer, method, off_session=False, return_url="http://host.test/")
+
+    assert (away.status, there.status) == ("succeeded", "requires_action")
+
+
+def test_charge_tells_its_risk(client: stripe.StripeClient, customer: stripe.Customer) -> None:
+    found = {}
+    for name in ("visa", "riskLevelElevated", "bypassPending"):
+        method = saved(client, customer, f"pm_card_{name}")
+        paid = charge(client, customer, method, expand=["latest_charge"])
+        assert isinstance(paid.latest_charge, stripe.Charge)
+        assert paid.latest_charge.outcome is not None
+        found[name] = paid.latest_charge.outcome.risk_level
+
+    assert found == {"visa": "normal", "riskLevelElevated": "elevated", "bypassPending": "normal"}
+
+
+def test_account_is_debited_without_an_invoice(
+    stripe_sandbox: Sandbox, client: stripe.StripeClient, customer: stripe.Customer
+) -> None:
+    method = saved_account(client, customer.id, "pm_success_de")
+
+    begun = charge(client, customer, method)
+    stripe_sandbox.advance(61)
+
+    settled = client.v1.payment_intents.retrieve(begun.id, {"expand": ["latest_charge"]})
+    assert (begun.status, begun.amount_received) == ("processing", 0)
+    assert (settled.status, settled.amount_received) == ("succeeded", 1999)
+    assert isinstance(settled.latest_charge, stripe.Charge)
+    details = settled.latest_charge.payment_method_details
+    assert details is not None
+    assert details.sepa_debit is not None
+    assert (details.type, details.sepa_debit.last4) == ("sepa_debit", "3000")
+    assert details.sepa_debit.mandate
+
+
 @pytest.mark.parametrize(
     ("number", "outcome"),
     [
         ("4000002500003155", "succeeded"),
+        ("4000003800000446", "succeeded"),
         ("4000002760003184", "authentication_required"),
         ("4000000000003220", "succeeded"),
         ("4000008260003178", "card_declined"),

@@ -149,17 +149,6 @@ def test_account_is_no_card(
         client.v1.payment_methods.update(method, {"card": {"exp_month": 1}})
     with pytest.raises(LookupError, match="No card"):
         stripe_sandbox.update_card_automatically(method, exp_month=1)
-    with pytest.raises(stripe.InvalidRequestError, match=r"\(sepa_debit\) is not allowed"):
-        client.v1.payment_intents.create(
-            {
-                "amount": 500,
-                "currency": "eur",
-                "customer": customer,
-                "payment_method": method,
-                "confirm": True,
-                "off_session": True,
-            }
-        )
     assert client.v1.payment_methods.detach(method).customer is None
 
 

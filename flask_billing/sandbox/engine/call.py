@@ -28,11 +28,24 @@ class Call:
     path: str = ""
     request_id: str | None = None
     idempotency_key: str | None = None
+    test_clock: str | None = None
 
     @property
     def now(self) -> int:
-        """The sandbox's time in seconds since 1970."""
-        return self.clock.now()
+        """The time in seconds since 1970: of the customer's test clock, or the sandbox's own."""
+        located = self.store.locate(self.test_clock) if self.test_clock else None
+        return int(located[1]["frozen_time"]) if located else self.clock.now()
+
+    def keep_time_of(self, obj: Obj) -> None:
+        """Go by the test clock of an object's customer from now on, if there is one."""
+        customer = obj.get("customer")
+        located = self.store.locate(customer) if isinstance(customer, str) else None
+        holder = located[1] if located else obj
+        self.test_clock = holder.get("test_clock") or self.test_clock
+
+    def schedule(self, delay: int, action: str, obj: Obj) -> None:
+        """Have `action` done to an object when some seconds of its time have passed."""
+        self.store.schedule(self.now + delay, action, obj["id"], self.test_clock)
 
     def automatic(self) -> Self:
         """Give a call for what happens by itself: its events name no request."""
@@ -43,6 +56,7 @@ class Call:
         located = self.store.locate(object_id) if object_id else None
         if located is None or located[0] != self.scope or located[1]["object"] != kind:
             return None
+        self.keep_time_of(located[1])
         return located[1]
 
     def get(self, kind: str, object_id: str, *, param: str = "id") -> Obj:
@@ -93,6 +107,7 @@ class Call:
             "evt_1",
             {
                 "type": event,
+                "created": self.clock.now(),
                 "api_version": API_VERSION,
                 "data": data,
                 "pending_webhooks": len(endpoints),

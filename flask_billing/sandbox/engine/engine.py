@@ -35,6 +35,11 @@ def due_action(name: str) -> Callable[[ActionT], ActionT]:
     return register
 
 
+def do(name: str, call: Call, obj: Obj) -> None:
+    """Do a registered action to an object."""
+    _actions[name](call, obj)
+
+
 class Engine:
     """The state of one sandbox and everything that acts on it.
 
@@ -108,7 +113,9 @@ class Engine:
             located = self.store.locate(object_id)
             if located is not None:
                 scope, obj = located
-                _actions[name](Call(self.store, self.clock, scope, ""), obj)
+                call = Call(self.store, self.clock, scope, "")
+                call.keep_time_of(obj)
+                do(name, call, obj)
 
     def reset(self) -> None:
         """Forget all objects, faults, requests and deliveries; go back to real time and speed."""

@@ -65,3 +65,12 @@ def server_error() -> Problem:
         status=500,
         type="api_error",
     )
+
+
+def unavailable() -> Problem:
+    """Say that the call did not get as far as the API, so that no key keeps this answer."""
+    return Problem(
+        "The sandbox is not available. Retry with the same idempotency key.",
+        status=503,
+        type="api_error",
+    )

@@ -5,7 +5,7 @@ import threading
 from dataclasses import dataclass, field
 from typing import Any
 
-from .errors import Problem, server_error
+from .errors import Problem, server_error, unavailable
 
 WAYS = (
     "refuse",
@@ -13,9 +13,11 @@ WAYS = (
     "timeout_after",
     "error_500",
     "error_500_after",
+    "error_503",
     "rate_limit",
     "slow",
 )
+DOWN = "error_503"
 
 
 @dataclass
@@ -54,6 +56,8 @@ class Fault:
             return Problem("Request rate limit exceeded.", status=429, code="rate_limit")
         if self.how in ("error_500", "error_500_after"):
             return server_error()
+        if self.how == "error_503":
+            return unavailable()
         return None
 
 
@@ -63,19 +67,31 @@ class Faults:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._faults: list[Fault] = []
+        self._outage: Fault | None = None
 
     def add(self, fault: Fault) -> None:
         """Add a fault; a misspelt one is a `ValueError`."""
-        if fault.how not in WAYS:
-            raise ValueError(f"how must be one of {', '.join(WAYS)}, not {fault.how!r}.")
-        if " /" not in fault.call:
-            raise ValueError(f"A call is a method and a path, not {fault.call!r}.")
+        _check(fault)
         with self._lock:
             self._faults.append(fault)
+
+    def begin_outage(self, how: str) -> None:
+        """Have every call go wrong in one way until `end_outage`, before any other fault."""
+        fault = Fault("* /*", how)
+        _check(fault)
+        with self._lock:
+            self._outage = fault
+
+    def end_outage(self) -> None:
+        """Answer again; what `add` scripted still holds."""
+        with self._lock:
+            self._outage = None
 
     def strike(self, method: str, path: str) -> Fault | None:
         """Give the fault that hits this call; all that fit it count the call."""
         with self._lock:
+            if self._outage is not None:
+                return self._outage
             hits = [fault for fault in self._faults if fault.hits(method, path)]
         return hits[0] if hits else None
 
@@ -83,3 +99,11 @@ class Faults:
         """Let everything go well again."""
         with self._lock:
             self._faults.clear()
+            self._outage = None
+
+
+def _check(fault: Fault) -> None:
+    if fault.how not in WAYS:
+        raise ValueError(f"how must be one of {', '.join(WAYS)}, not {fault.how!r}.")
+    if " /" not in fault.call:
+        raise ValueError(f"A call is a method and a path, not {fault.call!r}.")

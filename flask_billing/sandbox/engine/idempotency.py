@@ -52,7 +52,8 @@ class Idempotency:
 
     def keep(self, scope: Scope, key: str, fingerprint: str, reply: StoredReply) -> None:
         """Store an answer, unless the request was refused before anything was done."""
-        if 400 <= reply.status < 500 and reply.status != 402:
+        refused = 400 <= reply.status < 500 and reply.status != 402
+        if refused or reply.status == 503:
             return
         self._store.execute(
             "INSERT OR REPLACE INTO reply VALUES (?, ?, ?, ?, ?, ?, ?, ?)",

@@ -21,6 +21,8 @@ CREATE TABLE IF NOT EXISTS object (
 CREATE INDEX IF NOT EXISTS object_kind ON object (account, livemode, kind, seq);
 CREATE INDEX IF NOT EXISTS object_customer
     ON object (account, livemode, kind, json_extract(body, '$.customer'), seq);
+CREATE INDEX IF NOT EXISTS object_invoice
+    ON object (account, livemode, kind, json_extract(body, '$.invoice'), seq);
 CREATE TABLE IF NOT EXISTS reply (
     account TEXT NOT NULL,
     livemode INTEGER NOT NULL,
@@ -34,6 +36,13 @@ CREATE TABLE IF NOT EXISTS reply (
 );
 CREATE TABLE IF NOT EXISTS job (due INTEGER NOT NULL, action TEXT NOT NULL, id TEXT NOT NULL);
 CREATE INDEX IF NOT EXISTS job_due ON job (due);
+CREATE TABLE IF NOT EXISTS clock_job (
+    clock TEXT NOT NULL,
+    due INTEGER NOT NULL,
+    action TEXT NOT NULL,
+    id TEXT NOT NULL
+);
+CREATE INDEX IF NOT EXISTS clock_job_due ON clock_job (clock, due);
 CREATE TABLE IF NOT EXISTS setting (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS delivery (
     seq INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -94,7 +103,7 @@ class Store:
     def clear(self) -> None:
         """Forget all objects, stored replies, jobs and deliveries."""
         with self.transaction():
-            for table in ("object", "reply", "job", "setting", "delivery"):
+            for table in ("object", "reply", "job", "clock_job", "setting", "delivery"):
                 self._db.execute(f"DELETE FROM {table}")  # noqa: S608
 
     # Objects
@@ -145,22 +154,31 @@ class Store:
 
         :param extra: Further SQL conditions, with `values` for their question marks.
         """
-        conditions = ["account = ? AND livemode = ? AND kind = ?"]
-        arguments: list[Any] = [*scope, kind]
-        for path, value in (where or {}).items():
-            conditions.append(f"json_extract(body, '$.{path}') = ?")
-            arguments.append(value)
+        conditions, arguments = _conditions(scope, kind, where or {})
         order = "ASC" if oldest_first else "DESC"
         every = " AND ".join([*conditions, *extra])
         sql = f"SELECT body FROM object WHERE {every} ORDER BY seq {order} LIMIT ?"  # noqa: S608
         rows = self.execute(sql, (*arguments, *values, limit))
         return [json.loads(body) for (body,) in rows]
 
+    def count(self, scope: Scope, kind: str, where: Mapping[str, Any]) -> int:
+        """Count the objects of a kind whose fields have the given values."""
+        conditions, arguments = _conditions(scope, kind, where)
+        sql = f"SELECT COUNT(*) FROM object WHERE {' AND '.join(conditions)}"  # noqa: S608
+        number: int = self.execute(sql, tuple(arguments))[0][0]
+        return number
+
     # Jobs and settings
 
-    def schedule(self, due: int, action: str, object_id: str) -> None:
-        """Have `action` done to an object when the clock reaches `due`."""
-        self.execute("INSERT INTO job VALUES (?, ?, ?)", (due, action, object_id))
+    def schedule(
+        self, due: int, action: str, object_id: str, test_clock: str | None = None
+    ) -> None:
+        """Have `action` done to an object when the clock, or its test clock, reaches `due`."""
+        if test_clock is None:
+            self.execute("INSERT INTO job VALUES (?, ?, ?)", (due, action, object_id))
+        else:
+            row = (test_clock, due, action, object_id)
+            self.execute("INSERT INTO clock_job VALUES (?, ?, ?, ?)", row)
 
     def take_due(self, now: int) -> list[tuple[str, str]]:
         """Take out the actions whose time has come, in their order."""
@@ -170,6 +188,19 @@ class Store:
         for row_id, _, _ in rows:
             self.execute("DELETE FROM job WHERE rowid = ?", (row_id,))
         return [(action, object_id) for _, action, object_id in rows]
+
+    def take_next_of(self, test_clock: str, until: int) -> tuple[int, str, str] | None:
+        """Take out the first action that a test clock comes to on its way to a moment."""
+        rows = self.execute(
+            "SELECT rowid, due, action, id FROM clock_job WHERE clock = ? AND due <= ? "
+            "ORDER BY due, rowid LIMIT 1",
+            (test_clock, until),
+        )
+        if not rows:
+            return None
+        row_id, due, action, object_id = rows[0]
+        self.execute("DELETE FROM clock_job WHERE rowid = ?", (row_id,))
+        return due, action, object_id
 
     def next_due(self) -> int | None:
         """Give when the next action is to be done."""
@@ -189,3 +220,12 @@ class Store:
         """Run one statement and give its rows."""
         with self._lock:
             return self._db.execute(sql, arguments).fetchall()
+
+
+def _conditions(scope: Scope, kind: str, where: Mapping[str, Any]) -> tuple[list[str], list[Any]]:
+    conditions = ["account = ? AND livemode = ? AND kind = ?"]
+    arguments: list[Any] = [*scope, kind]
+    for path, value in where.items():
+        conditions.append(f"json_extract(body, '$.{path}') = ?")
+        arguments.append(value)
+    return conditions, arguments

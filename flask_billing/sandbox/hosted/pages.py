@@ -45,7 +45,7 @@ class NotFound(Exception):
 @pages.app_errorhandler(NotFound)
 def not_found(_: NotFound) -> Response:
     """Say that there is no such page."""
-    return _page("gone.html", 404, state="missing", session=None)
+    return page("gone.html", 404, state="missing", session=None)
 
 
 @pages.get("/c/pay/<session_id>")
@@ -58,7 +58,7 @@ def show(session_id: str) -> BaseResponse:
 def submit(session_id: str) -> BaseResponse:
     """Take a filled-in Checkout page."""
     try:
-        session = submit_form(engine(), session_id, request.form, _base_url())
+        session = submit_form(engine(), session_id, request.form, base_url())
     except checkout.Refused as refused:
         session = _session(session_id)
         if session["status"] != "open":
@@ -75,7 +75,7 @@ def challenge(session_id: str) -> BaseResponse:
     session = _session(session_id)
     if session["status"] != "open" or _intent_status(session) != "requires_action":
         return redirect(url_for("hosted.show", session_id=session_id), 303)
-    return _page("challenge.html", 200, form_targets=[session["success_url"]])
+    return page("challenge.html", 200, form_targets=[session["success_url"]])
 
 
 @pages.post("/c/pay/<session_id>/challenge")
@@ -83,7 +83,7 @@ def answer_challenge(session_id: str) -> BaseResponse:
     """Take the answer to the bank's question."""
     try:
         passed = request.form.get("answer") == "complete"
-        session = submit_answer(engine(), session_id, _base_url(), passed=passed)
+        session = submit_answer(engine(), session_id, base_url(), passed=passed)
     except checkout.Refused as refused:
         session = _session(session_id)
         if session["status"] != "open":
@@ -97,8 +97,8 @@ def authenticate(intent_id: str) -> BaseResponse:
     """Show the bank's question about an intent that was confirmed through the API."""
     _, intent = locate(intent_id, "setup_intent", "payment_intent")
     if intent["status"] != "requires_action" or intent.get("_session"):
-        return _page("gone.html", 410, state="answered", session=None)
-    return _page("challenge.html", 200, form_targets=[_return_url(intent)])
+        return page("gone.html", 410, state="answered", session=None)
+    return page("challenge.html", 200, form_targets=[_return_url(intent)])
 
 
 @pages.post("/c/authenticate/<intent_id>")
@@ -106,17 +106,17 @@ def answer_authentication(intent_id: str) -> BaseResponse:
     """Take the answer to the bank's question about an intent."""
     scope, intent = locate(intent_id, "setup_intent", "payment_intent")
     if intent["status"] != "requires_action" or intent.get("_session"):
-        return _page("gone.html", 410, state="answered", session=None)
+        return page("gone.html", 410, state="answered", session=None)
     back = _return_url(intent)
     module = setup_intents if intent["object"] == "setup_intent" else payment_intents
     try:
-        with engine().step(scope, _base_url()) as call:
+        with engine().step(scope, base_url()) as call:
             current = call.get(intent["object"], intent_id)
             module.authenticate(call, current, passed=request.form.get("answer") == "complete")
     except Problem as problem:
         if problem.status != 402:
             raise
-    return redirect(back, 303) if back else _page("gone.html", 200, state="answered", session=None)
+    return redirect(back, 303) if back else page("gone.html", 200, state="answered", session=None)
 
 
 def submit_form(working: Engine, session_id: str, values: Mapping[str, str], base_url: str) -> Obj:
@@ -164,7 +164,7 @@ def _open_session(session: Obj) -> Obj:
 
 def _session(session_id: str) -> Obj:
     scope, _ = locate(session_id, "checkout.session")
-    with engine().step(scope, _base_url()) as call:
+    with engine().step(scope, base_url()) as call:
         return call.get("checkout.session", session_id)
 
 
@@ -176,15 +176,16 @@ def _return_url(intent: Obj) -> str:
     return (intent["next_action"] or {}).get("redirect_to_url", {}).get("return_url") or ""
 
 
-def _base_url() -> str:
+def base_url() -> str:
+    """Give the address that the sandbox was called by."""
     return request.host_url.rstrip("/")
 
 
 def _show(session: Obj) -> BaseResponse:
     if session["status"] == "expired":
-        return _page("gone.html", 410, state="expired", session=session)
+        return page("gone.html", 410, state="expired", session=session)
     if session["status"] == "complete":
-        return _page("gone.html", 200, state="complete", session=session, back=success_url(session))
+        return page("gone.html", 200, state="complete", session=session, back=success_url(session))
     return _checkout_page(session, {}, {})
 
 
@@ -192,9 +193,9 @@ def _checkout_page(
     session: Obj, errors: dict[str, str], values: Mapping[str, Any], *, status: int = 200
 ) -> Response:
     scope, _ = locate(session["id"], "checkout.session")
-    with engine().step(scope, _base_url()) as call:
+    with engine().step(scope, base_url()) as call:
         customer = checkout.customer_of(call, session)
-    return _page(
+    return page(
         "checkout.html",
         status,
         form_targets=[session["success_url"]],
@@ -211,9 +212,13 @@ def _checkout_page(
     )
 
 
-def _page(
+def page(
     template: str, status: int, *, form_targets: list[str] | None = None, **context: Any
 ) -> Response:
+    """Give a page that neither runs scripts nor stays in a cache.
+
+    :param form_targets: Addresses that its forms may lead to, besides those of the sandbox.
+    """
     response = Response(render_template(f"sandbox/{template}", **context), status)
     # Chromium applies form-action to the redirect after the form, too.
     targets = "".join(f" {_origin(url)}" for url in form_targets or [] if url)

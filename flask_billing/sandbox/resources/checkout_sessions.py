@@ -247,7 +247,7 @@ def create(call: Call) -> Obj:
     setup_intent = _make_setup_intent(call, session_id)
     fields = {**_new_fields(call, session_id, setup_intent), **_asked_for(call.params)}
     session = call.create("checkout.session", "cs_", fields)
-    call.store.schedule(session["expires_at"], "expire_session", session_id)
+    call.schedule(session["expires_at"] - call.now, "expire_session", session)
     return session
 
 

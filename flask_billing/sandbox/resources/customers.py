@@ -4,7 +4,7 @@ from typing import Any
 
 from flask_billing.sandbox.engine import params
 from flask_billing.sandbox.engine.call import Call
-from flask_billing.sandbox.engine.errors import Problem, missing_object
+from flask_billing.sandbox.engine.errors import missing_object
 from flask_billing.sandbox.engine.expand import expandable
 from flask_billing.sandbox.engine.ids import random_text
 from flask_billing.sandbox.engine.routes import route
@@ -48,6 +48,7 @@ UPDATE: params.Declared = {
 CREATE: params.Declared = {
     **UPDATE,
     "payment_method": params.text(clearable=False),
+    "test_clock": params.text(clearable=False),
     "tax_id_data": params.array(params.group(tax_ids.CREATE, required=("type", "value")), limit=5),
 }
 LIST: params.Declared = {
@@ -114,22 +115,11 @@ def _changes(call: Call, customer: Obj, values: dict[str, Any]) -> dict[str, Any
     settings = changes.get("invoice_settings", {})
     settings["custom_fields"] = settings.get("custom_fields") or None
     if settings.get("default_payment_method"):
-        _check_default(call, customer, settings["default_payment_method"])
+        param = "invoice_settings[default_payment_method]"
+        payment_methods.require_of(call, settings["default_payment_method"], customer, param)
     if "invoice_settings" not in values:
         changes.pop("invoice_settings", None)
     return changes
-
-
-def _check_default(call: Call, customer: Obj, payment_method: str) -> None:
-    param = "invoice_settings[default_payment_method]"
-    found = call.get("payment_method", payment_method, param=param)
-    if found["customer"] != customer["id"]:
-        raise Problem(
-            f"The customer does not have a payment method with the ID {payment_method}. The "
-            "payment method must be attached to the customer.",
-            code="resource_missing",
-            param=param,
-        )
 
 
 @route("POST", "/v1/customers", CREATE)
@@ -138,6 +128,10 @@ def create(call: Call) -> Obj:
     values = dict(call.params)
     given_tax_ids = values.pop("tax_id_data", [])
     given_method = values.pop("payment_method", None)
+    if "test_clock" in values:
+        call.test_clock = call.get(
+            "test_helpers.test_clock", values["test_clock"], param="test_clock"
+        )["id"]
     customer = make(call, values)
     for number, tax_id in enumerate(given_tax_ids):
         param = f"tax_id_data[{number}][value]"

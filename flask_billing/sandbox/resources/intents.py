@@ -7,7 +7,7 @@ from flask_billing.sandbox.engine.call import Call
 from flask_billing.sandbox.engine.errors import Problem
 from flask_billing.sandbox.engine.store import Obj
 
-from . import payment_methods
+from . import kinds, payment_methods
 
 COMMON: params.Declared = {
     "allowed_payment_method_types": params.array(params.text()),
@@ -54,7 +54,7 @@ def start(values: dict[str, Any]) -> dict[str, Any]:
         "payment_method": None,
         "payment_method_configuration_details": None,
         "payment_method_options": {"card": {"request_three_d_secure": "automatic"}},
-        "payment_method_types": ["card"],
+        "payment_method_types": kinds.offered(values),
     }
 
 
@@ -117,6 +117,16 @@ def require_status(intent: Obj, verb: str, *allowed: str) -> None:
     )
     problem.error[intent["object"]] = intent
     raise problem
+
+
+def require_own(intent: Obj, verb: str) -> None:
+    """Refuse to touch the default payment intent of an invoice."""
+    if intent.get("_default"):
+        raise Problem(
+            f"You cannot {verb} this PaymentIntent because it was created by an invoice. Change, "
+            "pay or void the invoice instead.",
+            code="payment_intent_unexpected_state",
+        )
 
 
 def challenge(call: Call, intent: Obj, return_url: str | None) -> dict[str, Any]:

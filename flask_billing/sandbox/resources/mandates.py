@@ -61,6 +61,12 @@ def give(call: Call, payment_method: Obj, acceptance: dict[str, Any]) -> Obj:
     return mandate
 
 
+def of(call: Call, payment_method: Obj) -> Obj | None:
+    """Give the latest mandate of a bank account."""
+    where = {"payment_method": payment_method["id"]}
+    return next(iter(call.store.find(call.scope, "mandate", where, limit=1)), None)
+
+
 def set_status(engine: Engine, mandate: str, status: str) -> None:
     """Write what a bank tells of a mandate.
 

@@ -2,19 +2,17 @@
 
 from typing import Any
 
-from flask_billing.sandbox.cards import Decline
+from flask_billing.sandbox.declines import DECLINES, Decline
 from flask_billing.sandbox.engine import params
 from flask_billing.sandbox.engine.call import Call
-from flask_billing.sandbox.engine.engine import due_action
 from flask_billing.sandbox.engine.errors import Problem
 from flask_billing.sandbox.engine.expand import expandable
 from flask_billing.sandbox.engine.ids import random_text
 from flask_billing.sandbox.engine.routes import route
 from flask_billing.sandbox.engine.store import Obj
 
-from . import charges, intents, kinds, payment_methods
+from . import charges, debits, holds, intents, kinds, outcomes, payment_methods
 
-WEEK = 7 * 24 * 3600
 MINIMUM = {"jpy": 50, "krw": 100, "gbp": 30, "hkd": 400, "mxn": 1000, "sek": 300, "nok": 300}
 UNAUTHENTICATED = Decline(
     "payment_intent_authentication_failure",
@@ -52,7 +50,6 @@ LIST: params.Declared = {
     "created": params.created,
     "customer": params.text(clearable=False),
 }
-CANCELLATION_REASONS = ("duplicate", "fraudulent", "requested_by_customer", "abandoned")
 
 
 @route("POST", "/v1/payment_intents", CREATE)
@@ -67,13 +64,18 @@ def create(call: Call) -> Obj:
         raise Problem("You can only send `return_url` with `confirm`.", param="return_url")
     if "customer" in values:
         call.get("customer", values["customer"], param="customer")
-    intent = _make(call, values)
+    intent = make(call, values)
     _take_payment_method(call, intent)
     return _confirm(call, intent) if values.get("confirm") else intent
 
 
+def minimum_charge(currency: str) -> int:
+    """Give the least that can be charged in a currency, in its minor units."""
+    return MINIMUM.get(currency.lower(), 50)
+
+
 def _check_amount(amount: int, currency: str) -> None:
-    minimum = MINIMUM.get(currency.lower(), 50)
+    minimum = minimum_charge(currency)
     if not (len(currency) == 3 and currency.isalpha()):
         raise Problem(f"Invalid currency: {currency}.", param="currency")
     if amount < minimum:
@@ -84,7 +86,8 @@ def _check_amount(amount: int, currency: str) -> None:
         )
 
 
-def _make(call: Call, values: dict[str, Any]) -> Obj:
+def make(call: Call, values: dict[str, Any]) -> Obj:
+    """Write a new intent that waits for a payment method."""
     intent = call.create(
         "payment_intent",
         "pi_3",
@@ -143,19 +146,41 @@ def _confirm(call: Call, intent: Obj) -> Obj:
         )
     intents.require_owner(payment_method, intent["customer"])
     intents.require_kind(intent, payment_method)
+    return charge(
+        call,
+        intent,
+        payment_method,
+        off_session=bool(call.params.get("off_session")),
+        return_url=call.params.get("return_url"),
+    )
+
+
+def charge(
+    call: Call,
+    intent: Obj,
+    payment_method: Obj,
+    *,
+    off_session: bool,
+    return_url: str | None = None,
+    wait_for_bank: bool = False,
+) -> Obj:
+    """Charge a card or debit an account; raises the decline.
+
+    :param wait_for_bank: Off-session, too, the intent waits for the person where the bank wants
+        them, as that of an invoice does; any other is declined then.
+    """
     call.change(intent, payment_method=payment_method["id"], last_payment_error=None)
-    return _charge(call, intent, payment_method)
-
-
-def _charge(call: Call, intent: Obj, payment_method: Obj) -> Obj:
+    if payment_method["type"] != "card":
+        return debits.begin(call, intent, payment_method)
     card = kinds.card_of(payment_method)
-    off_session = bool(call.params.get("off_session"))
-    if not off_session and card.authentication != "never":
-        action = intents.challenge(call, intent, call.params.get("return_url"))
-        return call.change(
+    decline = card.decline_of_charge(off_session=off_session, set_up=payment_method["_set_up"])
+    wanted = wait_for_bank and decline is DECLINES["authentication"]
+    if wanted or (not off_session and card.authentication != "never"):
+        action = intents.challenge(call, intent, return_url)
+        call.change(
             intent, "payment_intent.requires_action", status="requires_action", next_action=action
         )
-    decline = card.decline_of_charge(off_session=off_session, set_up=payment_method["_set_up"])
+        return outcomes.tell(call, intent)
     return _settle(call, intent, payment_method, decline)
 
 
@@ -164,32 +189,28 @@ def authenticate(call: Call, intent: Obj, *, passed: bool) -> Obj:
     intents.require_status(intent, "authenticate", "requires_action")
     payment_method = call.get("payment_method", intent["payment_method"], param="payment_method")
     if not passed:
-        _fail(call, intent, payment_method, UNAUTHENTICATED)
+        outcomes.fail(call, intent, payment_method, UNAUTHENTICATED)
     card = kinds.card_of(payment_method)
     decline = card.decline_of_charge(off_session=False, set_up=True)
     return _settle(call, intent, payment_method, decline)
 
 
 def _settle(call: Call, intent: Obj, payment_method: Obj, decline: Decline | None) -> Obj:
-    charge = charges.record(call, intent, payment_method, decline)
+    status = "failed" if decline else "succeeded"
+    charge = charges.record(call, intent, payment_method, status, decline)
     call.change(intent, latest_charge=charge["id"], next_action=None)
     if decline is not None:
-        _fail(call, intent, payment_method, decline)
+        outcomes.fail(call, intent, payment_method, decline)
     _keep_payment_method(call, intent, payment_method)
     if intent["capture_method"] == "manual":
-        call.store.schedule(call.now + WEEK, "cancel_uncaptured", intent["id"])
+        call.schedule(holds.TIME_LIMIT, "cancel_uncaptured", intent)
         return call.change(
             intent,
             "payment_intent.amount_capturable_updated",
             status="requires_capture",
             amount_capturable=intent["amount"],
         )
-    return call.change(
-        intent,
-        "payment_intent.succeeded",
-        status="succeeded",
-        amount_received=intent["amount"],
-    )
+    return outcomes.succeed(call, intent, intent["amount"])
 
 
 def _keep_payment_method(call: Call, intent: Obj, payment_method: Obj) -> None:
@@ -200,22 +221,6 @@ def _keep_payment_method(call: Call, intent: Obj, payment_method: Obj) -> None:
         payment_methods.attach_to(call, payment_method, intent["customer"])
     else:
         call.change(payment_method, _spent=True)
-
-
-def _fail(call: Call, intent: Obj, payment_method: Obj, decline: Decline) -> None:
-    error = {**decline.error(), "payment_method": payment_method}
-    if intent["latest_charge"] is not None:
-        error["charge"] = intent["latest_charge"]
-    call.change(
-        intent,
-        "payment_intent.payment_failed",
-        status="requires_payment_method",
-        payment_method=None,
-        last_payment_error=error,
-        next_action=None,
-    )
-    more = {name: error[name] for name in ("charge", "payment_method") if name in error}
-    raise decline.problem(payment_intent=intent, **more)
 
 
 @route("GET", "/v1/payment_intents", LIST)
@@ -238,6 +243,7 @@ def update(call: Call, payment_intent: str) -> Obj:
     plain: dict[str, Any] = dict(call.params)
     plain.pop("payment_method", None)
     if plain.keys() - {"metadata", "description", "receipt_email"}:
+        intents.require_own(intent, "update")
         intents.require_status(
             intent, "update", "requires_payment_method", "requires_confirmation", "requires_action"
         )
@@ -259,81 +265,6 @@ def confirm(call: Call, payment_intent: str) -> Obj:
     chosen = ("capture_method", "receipt_email", "setup_future_usage")
     call.change(intent, **{name: call.params[name] for name in chosen if name in call.params})
     return _confirm(call, intent)
-
-
-@route(
-    "POST",
-    "/v1/payment_intents/{payment_intent}/capture",
-    {
-        "amount_to_capture": params.integer(1),
-        "metadata": params.metadata,
-        "statement_descriptor_suffix": params.text(22),
-    },
-)
-def capture(call: Call, payment_intent: str) -> Obj:
-    """Take what was held, or a part of it; the rest is let go."""
-    intent = call.get("payment_intent", payment_intent)
-    intents.require_status(intent, "capture", "requires_capture")
-    amount = call.params.get("amount_to_capture", intent["amount_capturable"])
-    if amount > intent["amount_capturable"]:
-        raise Problem(
-            f"The amount to capture ({amount}) is more than the {intent['amount_capturable']} "
-            "that is held.",
-            code="amount_too_large",
-            param="amount_to_capture",
-        )
-    charge = call.get("charge", intent["latest_charge"])
-    left = intent["amount"] - amount
-    call.change(
-        charge, "charge.captured", captured=True, amount_captured=amount, amount_refunded=left
-    )
-    return call.change(
-        intent,
-        "payment_intent.succeeded",
-        status="succeeded",
-        amount_capturable=0,
-        amount_received=amount,
-    )
-
-
-@route(
-    "POST",
-    "/v1/payment_intents/{payment_intent}/cancel",
-    {"cancellation_reason": params.choice(*CANCELLATION_REASONS)},
-)
-def cancel(call: Call, payment_intent: str) -> Obj:
-    """Give an intent up, and let go of what was held."""
-    intent = call.get("payment_intent", payment_intent)
-    intents.require_status(
-        intent,
-        "cancel",
-        "requires_payment_method",
-        "requires_capture",
-        "requires_confirmation",
-        "requires_action",
-    )
-    return _cancel(call, intent, call.params.get("cancellation_reason"))
-
-
-@due_action("cancel_uncaptured")
-def _cancel_uncaptured(call: Call, intent: Obj) -> None:
-    if intent["status"] == "requires_capture":
-        _cancel(call, intent, "automatic")
-
-
-def _cancel(call: Call, intent: Obj, reason: str | None) -> Obj:
-    if intent["status"] == "requires_capture":
-        charge = call.get("charge", intent["latest_charge"])
-        call.change(charge, "charge.refunded", refunded=True, amount_refunded=charge["amount"])
-    return call.change(
-        intent,
-        "payment_intent.canceled",
-        status="canceled",
-        canceled_at=call.now,
-        cancellation_reason=reason,
-        amount_capturable=0,
-        next_action=None,
-    )
 
 
 expandable("payment_intent", "customer", "payment_method", "latest_charge")

@@ -3,7 +3,8 @@
 from typing import Any
 
 from flask_billing.sandbox.bank_accounts import BANK_ACCOUNTS, iban_of
-from flask_billing.sandbox.cards import CARDS, DECLINES, TOKENS
+from flask_billing.sandbox.cards import CARDS, TOKENS
+from flask_billing.sandbox.declines import DECLINES
 from flask_billing.sandbox.engine import params
 from flask_billing.sandbox.engine.call import Call
 from flask_billing.sandbox.engine.engine import Engine
@@ -50,6 +51,19 @@ def require_fresh(payment_method: Obj) -> None:
             code="payment_method_unexpected_state",
             param="payment_method",
         )
+
+
+def require_of(call: Call, given: str, customer: Obj, param: str) -> Obj:
+    """Give a payment method of a customer, or refuse another's and one that was detached."""
+    found = call.get("payment_method", given, param=param)
+    if found["customer"] != customer["id"]:
+        raise Problem(
+            f"The customer does not have a payment method with the ID {given}. The payment method "
+            "must be attached to the customer.",
+            code="resource_missing",
+            param=param,
+        )
+    return found
 
 
 def attach_to(call: Call, payment_method: Obj, customer: str) -> Obj:

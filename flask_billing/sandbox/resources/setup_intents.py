@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from flask_billing.sandbox.cards import DECLINES, Decline
+from flask_billing.sandbox.declines import DECLINES, Decline
 from flask_billing.sandbox.engine import params
 from flask_billing.sandbox.engine.call import Call
 from flask_billing.sandbox.engine.errors import Problem
@@ -60,7 +60,6 @@ def make(call: Call, values: dict[str, Any], *, session: str | None = None) -> O
             "last_setup_error": None,
             "latest_attempt": None,
             "mandate": None,
-            "payment_method_types": kinds.offered(values),
             "single_use_mandate": None,
             "status": "requires_payment_method",
             "usage": values.get("usage", "off_session"),
