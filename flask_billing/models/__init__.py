@@ -9,18 +9,12 @@ from flask_billing.models.billed_project import (
     SyncStamp,
 )
 from flask_billing.models.billing_info import BillingInfo
+from flask_billing.models.collection import InvoiceCollection, InvoicePayment, PaymentAttempt
 from flask_billing.models.credit import Credit, CreditCode, CreditEntry
 from flask_billing.models.event import BillingEvent, BillingEventHandling
-from flask_billing.models.invoice import (
-    Adjustment,
-    Allowance,
-    Discount,
-    Invoice,
-    InvoiceGroup,
-    InvoiceLine,
-    SpendingAlert,
-)
+from flask_billing.models.invoice import Invoice, InvoiceGroup, InvoiceLine
 from flask_billing.models.payment_method import BannedCard, PaymentHold, PaymentMethod
+from flask_billing.models.refund import Dispute, InvoiceRefund
 from flask_billing.models.registry import (
     Model,
     map_onto,
@@ -28,6 +22,8 @@ from flask_billing.models.registry import (
     table_names,
     table_of,
 )
+from flask_billing.models.running import AuditEntry, BillingWorker, Notification
+from flask_billing.models.terms import Adjustment, Allowance, Discount, SpendingAlert
 from flask_billing.models.types import UTCDateTime
 from flask_billing.models.usage import (
     BillingPause,
@@ -41,6 +37,7 @@ __all__ = [
     "MODELS",
     "Adjustment",
     "Allowance",
+    "AuditEntry",
     "BannedCard",
     "BilledProjectRow",
     "BillingEvent",
@@ -49,15 +46,22 @@ __all__ = [
     "BillingPause",
     "BillingRate",
     "BillingRecord",
+    "BillingWorker",
     "Credit",
     "CreditCode",
     "CreditEntry",
     "Discount",
+    "Dispute",
     "GatewayAccount",
     "Invoice",
+    "InvoiceCollection",
     "InvoiceGroup",
     "InvoiceLine",
+    "InvoicePayment",
+    "InvoiceRefund",
     "Model",
+    "Notification",
+    "PaymentAttempt",
     "PaymentHold",
     "PaymentMethod",
     "SetupSession",
@@ -99,4 +103,12 @@ MODELS: tuple[type[Model], ...] = (
     Credit,
     CreditEntry,
     SpendingAlert,
+    InvoiceCollection,
+    PaymentAttempt,
+    InvoicePayment,
+    InvoiceRefund,
+    Dispute,
+    Notification,
+    BillingWorker,
+    AuditEntry,
 )

@@ -71,6 +71,10 @@ class BilledProjectRow(Model):
     #: Usage events of before it are the ones of a former project with this key; null where there
     #: was none.
     usage_from: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    #: Within how many days it pays by transfer; null where its payment methods are charged.
+    terms_days: Mapped[int | None] = mapped_column(SmallInteger)
+    #: Since when an invoice of it is past due and keeps it from creating anything billable.
+    past_due_since: Mapped[datetime | None] = mapped_column(UTCDateTime)
 
 
 class SetupSession(Model):

@@ -66,7 +66,8 @@ class PaymentMethod(Model):
     position: Mapped[int | None] = mapped_column(Integer)
     #: Whether the processor could charge it, as far as is known; an expired card is not usable.
     usable: Mapped[bool] = mapped_column(Boolean, default=True)
-    #: Why we refuse it although the processor would not: `banned`, `country` or `declined`.
+    #: Why we refuse it although the processor would not: `banned`, `country`, `declined` (for good)
+    #: or `disputed`.
     refusal: Mapped[str | None] = mapped_column(String(40))
     created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=clock.now)
     #: When the processor was last asked, on the database's own counter; a later answer wins.
@@ -77,6 +78,10 @@ class PaymentMethod(Model):
     removed_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     #: The mandate that a bank debit hangs on, once the processor told of a change to it.
     mandate_id: Mapped[str | None] = mapped_column(ExactText())
+    #: When its owner last added, renewed or moved it: it may be tried again at once then.
+    changed_at: Mapped[datetime | None] = mapped_column(UTCDateTime, default=clock.now)
+    #: When the processor was last asked for it by the monthly look.
+    looked_at: Mapped[datetime | None] = mapped_column(UTCDateTime, default=clock.now)
 
     billing_info: Mapped[BillingInfo] = relationship(
         "BillingInfo", back_populates="payment_methods"

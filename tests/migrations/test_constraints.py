@@ -14,6 +14,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from flask_billing.models import (
     Adjustment,
     Allowance,
+    AuditEntry,
     BannedCard,
     BilledProjectRow,
     BillingEvent,
@@ -22,14 +23,21 @@ from flask_billing.models import (
     BillingPause,
     BillingRate,
     BillingRecord,
+    BillingWorker,
     Credit,
     CreditCode,
     CreditEntry,
     Discount,
+    Dispute,
     GatewayAccount,
     Invoice,
+    InvoiceCollection,
     InvoiceGroup,
     InvoiceLine,
+    InvoicePayment,
+    InvoiceRefund,
+    Notification,
+    PaymentAttempt,
     PaymentHold,
     PaymentMethod,
     SetupSession,
@@ -80,6 +88,15 @@ CREDIT: dict[str, Any] = {"project_key": "north", "amount": 500, "remaining": 50
 CREDIT |= {"currency": "usd", "reason": "code"}
 MOVE: dict[str, Any] = {"credit_id": GIFT, "kind": "granted", "amount": 500}
 ALERT: dict[str, Any] = {"project_key": "north", "amount": 10_000, "currency": "usd"}
+TRY: dict[str, Any] = {"invoice_id": MARCH, "payment_method_id": VISA, "amount": 9}
+TRY |= {"currency": "usd"}
+RECEIVED: dict[str, Any] = {"invoice_id": MARCH, "state": "paid", "amount": 9, "currency": "usd"}
+REFUND: dict[str, Any] = {"invoice_id": MARCH, "amount": 9, "currency": "usd", "reason": "outage"}
+CONTEST: dict[str, Any] = {"kind": "dispute", "invoice_id": MARCH, "state": "needs_response"}
+CONTEST |= {"payment_method_id": VISA}
+RECEIPT: dict[str, Any] = {"kind": "receipt", "role": "members", "project_key": "north"}
+RECEIPT |= {"billing_info_id": ANN, "invoice_id": MARCH, "payment_method_id": VISA}
+DEED: dict[str, Any] = {"way": "cli", "action": "retry", "object_type": "billing_invoice"}
 
 #: Two of everything, in an order that satisfies the foreign keys.
 ROWS: list[tuple[type[Any], dict[str, Any]]] = [
@@ -140,6 +157,28 @@ ROWS: list[tuple[type[Any], dict[str, Any]]] = [
     (CreditEntry, {"id": UUID(int=86), **MOVE, "credit_id": SORRY, "invoice_id": MARCH}),
     (SpendingAlert, {"id": UUID(int=87), **ALERT}),
     (SpendingAlert, {"id": UUID(int=88), **ALERT, "project_key": "south", "label": "staging"}),
+    (InvoiceCollection, {"invoice_id": MARCH, "stripe_id": "in_1", "billing_info_id": ANN}),
+    (InvoiceCollection, {"invoice_id": APRIL}),
+    (PaymentAttempt, {"id": UUID(int=91), **TRY}),
+    (PaymentAttempt, {"id": UUID(int=92), **TRY, "in_flight_marker": None}),
+    (InvoicePayment, {"id": UUID(int=93), **RECEIVED, "stripe_id": "inpay_1"}),
+    (InvoicePayment, {"id": UUID(int=94), **RECEIVED, "stripe_id": "inpay_2"}),
+    (
+        InvoiceRefund,
+        {"id": UUID(int=95), **REFUND, "stripe_id": "re_1", "credit_note_id": "cn_1"},
+    ),
+    (
+        InvoiceRefund,
+        {"id": UUID(int=96), **REFUND, "in_flight_marker": None, "overpayment_marker": 1},
+    ),
+    (Dispute, {"id": UUID(int=97), **CONTEST, "stripe_id": "du_1"}),
+    (Dispute, {"id": UUID(int=98), "kind": "dispute", "state": "won", "stripe_id": "du_2"}),
+    (Notification, {"id": UUID(int=101), **RECEIPT, "topic": "receipt:1"}),
+    (Notification, {"id": UUID(int=102), **RECEIPT, "topic": "receipt:1", "role": "billing"}),
+    (BillingWorker, {"id": UUID(int=103), "kind": "run"}),
+    (BillingWorker, {"id": UUID(int=104), "kind": "once", "stopped_at": NOW}),
+    (AuditEntry, {"id": UUID(int=105), **DEED, "object_id": str(MARCH)}),
+    (AuditEntry, {"id": UUID(int=106), **DEED, "object_id": str(APRIL), "made_by": "7"}),
 ]
 
 #: What a row of each model is when nothing is wrong with it.
@@ -174,6 +213,15 @@ SOUND: dict[type[Any], dict[str, Any]] = {
     Credit: {**CREDIT, "code_id": GOODBYE},
     CreditEntry: MOVE,
     SpendingAlert: ALERT,
+    InvoiceCollection: {"invoice_id": VOID, "stripe_id": "in_new", "billing_info_id": ANN},
+    PaymentAttempt: TRY | {"in_flight_marker": None},
+    InvoicePayment: RECEIVED | {"stripe_id": "inpay_new"},
+    InvoiceRefund: REFUND
+    | {"in_flight_marker": None, "stripe_id": "re_new", "credit_note_id": "cn_new"},
+    Dispute: CONTEST | {"stripe_id": "du_new"},
+    Notification: RECEIPT | {"topic": "receipt:new"},
+    BillingWorker: {"kind": "celery"},
+    AuditEntry: DEED | {"object_id": str(VOID)},
 }
 
 #: Which constraint refuses a row that differs from a sound one in this.
@@ -243,6 +291,39 @@ WRONG: list[tuple[type[Any], str, dict[str, Any]]] = [
     (CreditEntry, "billing_credit_entry_credit_id_fkey", {"credit_id": NOBODY}),
     (CreditEntry, "billing_credit_entry_invoice_id_fkey", {"invoice_id": NOBODY}),
     (SpendingAlert, "billing_alert_project_key_fkey", {"project_key": "nowhere"}),
+    (InvoiceCollection, "billing_collection_stripe_id_key", {"stripe_id": "in_1"}),
+    (InvoiceCollection, "billing_collection_invoice_id_fkey", {"invoice_id": NOBODY}),
+    (InvoiceCollection, "billing_collection_billing_info_id_fkey", {"billing_info_id": NOBODY}),
+    (PaymentAttempt, "payment_attempt_in_flight_key", {"in_flight_marker": 1}),
+    (PaymentAttempt, "payment_attempt_in_flight_marker_check", {"in_flight_marker": 0}),
+    (PaymentAttempt, "payment_attempt_in_flight_marker_check", {"in_flight_marker": 2}),
+    (PaymentAttempt, "payment_attempt_invoice_id_fkey", {"invoice_id": NOBODY}),
+    (PaymentAttempt, "payment_attempt_payment_method_id_fkey", {"payment_method_id": NOBODY}),
+    (InvoicePayment, "billing_payment_stripe_id_key", {"stripe_id": "inpay_1"}),
+    (InvoicePayment, "billing_payment_invoice_id_fkey", {"invoice_id": NOBODY}),
+    (InvoiceRefund, "billing_refund_stripe_id_key", {"stripe_id": "re_1"}),
+    (InvoiceRefund, "billing_refund_credit_note_id_key", {"credit_note_id": "cn_1"}),
+    (InvoiceRefund, "billing_refund_overpayment_key", {"overpayment_marker": 1}),
+    (InvoiceRefund, "billing_refund_overpayment_marker_check", {"overpayment_marker": 0}),
+    (InvoiceRefund, "billing_refund_overpayment_marker_check", {"overpayment_marker": 2}),
+    (InvoiceRefund, "billing_refund_in_flight_key", {"in_flight_marker": 1}),
+    (InvoiceRefund, "billing_refund_in_flight_marker_check", {"in_flight_marker": 0}),
+    (InvoiceRefund, "billing_refund_in_flight_marker_check", {"in_flight_marker": 2}),
+    (InvoiceRefund, "billing_refund_amount_check", {"amount": 0}),
+    (InvoiceRefund, "billing_refund_amount_check", {"amount": -9}),
+    (InvoiceRefund, "billing_refund_invoice_id_fkey", {"invoice_id": NOBODY}),
+    (Dispute, "billing_dispute_stripe_id_key", {"stripe_id": "du_1"}),
+    (Dispute, "billing_dispute_invoice_id_fkey", {"invoice_id": NOBODY}),
+    (Dispute, "billing_dispute_payment_method_id_fkey", {"payment_method_id": NOBODY}),
+    (Notification, "billing_notification_topic_key", {"topic": "receipt:1"}),
+    (Notification, "billing_notification_project_key_fkey", {"project_key": "nowhere"}),
+    (Notification, "billing_notification_billing_info_id_fkey", {"billing_info_id": NOBODY}),
+    (Notification, "billing_notification_invoice_id_fkey", {"invoice_id": NOBODY}),
+    (
+        Notification,
+        "billing_notification_payment_method_id_fkey",
+        {"payment_method_id": NOBODY},
+    ),
 ]
 
 
@@ -331,7 +412,23 @@ def test_ids_that_look_alike_are_different(connection: Connection, other: str) -
     assert connection.scalars(found).all() == [2]
 
 
-@pytest.mark.parametrize("model", [BillingInfo, PaymentMethod, BilledProjectRow])
+def test_any_number_of_tries_and_refunds_of_an_invoice_has_an_outcome(
+    connection: Connection,
+) -> None:
+    for model in (PaymentAttempt, InvoiceRefund):
+        ended = SOUND[model] | {"stripe_id": None, "credit_note_id": None}
+        row = {name: ended[name] for name in ended if name in model.__table__.columns}
+        for _ in range(2):
+            connection.execute(insert(model).values(row))
+    connection.commit()
+
+    for model in (PaymentAttempt, InvoiceRefund):
+        marker = model.__table__.c.in_flight_marker
+        markers = connection.scalars(select(marker)).all()
+        assert sorted(markers, key=str) == [1, None, None, None]
+
+
+@pytest.mark.parametrize("model", [BillingInfo, PaymentMethod, BilledProjectRow, Invoice])
 def test_row_that_others_refer_to_cannot_be_deleted(
     connection: Connection, model: type[Any]
 ) -> None:

@@ -15,6 +15,8 @@ from tests.migrations.revisions import TABLES, downgrade_to_base, step, upgrade_
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
+#: Change no table, only what is in one.
+FILLING = {"fb0076_collect_closed"}
 COLUMNS = text(
     "SELECT table_name, column_name, data_type, character_maximum_length, collation_name,"
     " datetime_precision, numeric_precision, column_default, is_nullable"
@@ -49,7 +51,8 @@ def test_each_downgrade_reverses_its_upgrade(engine: Engine) -> None:
         back.append(description(connection))
 
     assert back == states[::-1]
-    assert all(states[i] != states[i + 1] for i in range(len(scripts)))
+    same = {script.revision for i, script in enumerate(scripts) if states[i] == states[i + 1]}
+    assert same == FILLING
 
 
 def test_revisions_run_again_after_a_downgrade(engine: Engine) -> None:

@@ -13,6 +13,10 @@ from sqlalchemy.exc import IntegrityError
 from flask_billing import (
     BilledProjectRow,
     BillingInfo,
+    Invoice,
+    InvoiceCollection,
+    InvoiceRefund,
+    PaymentAttempt,
     PaymentHold,
     PaymentMethod,
     SetupSession,
@@ -261,22 +265,63 @@ def test_hold_begins_before_the_processor_is_asked(app: Flask) -> None:
     assert (hold.state, hold.stripe_id, hold.released_at) == ("starting", None, None)
 
 
+def test_invoice_that_is_closed_by_hand_is_collected_at_once(app: Flask) -> None:
+    saved(Project(id=1, name="p"))
+    invoice = Invoice(
+        project_key="1",
+        period_start=NOW.replace(day=1),
+        period_end=NOW,
+        currency="eur",
+        gross=900,
+        subtotal=900,
+        due=900,
+        line_count=1,
+    )
+    saved(InvoiceCollection(invoice=invoice))
+    db.session.expire_all()
+
+    row = invoice.collection
+
+    assert row is not None
+    assert row.invoice is invoice
+    assert (invoice.state, row.state, row.livemode, row.stamp) == ("closed", "waiting", False, 0)
+    assert row.next_try_at is not None
+    assert row.next_try_at <= clock.now()
+    assert row.owner_until is row.claimed_until is row.needs is None
+
+
+def test_try_and_refund_begin_before_the_processor_is_asked() -> None:
+    begun = [PaymentAttempt.__table__, InvoiceRefund.__table__]
+
+    for table in begun:
+        first = {name: table.c[name].default.arg for name in ("state", "in_flight_marker", "sends")}
+        assert first == {"state": "sending", "in_flight_marker": 1, "sends": 1}
+
+
 #: Names of rates, from a file that is reviewed like code; ids of the host's, in which spaces and @
-#: are refused; a short word that is refused where it looks like a person's; a random id of ours.
-#: See docs/data.md.
+#: are refused; a short word that is refused where it looks like a person's; random ids of ours;
+#: how much tax there is, and whether it could be worked out; a moment. See docs/data.md.
 NOT_PERSONAL = {
     "billing_adjustment.made_by",
     "billing_alert.label",
     "billing_allowance.made_by",
+    "billing_audit.made_by",
+    "billing_collection.claimed_by",
+    "billing_collection.tax",
+    "billing_collection.tax_state",
     "billing_credit.granted_by",
     "billing_credit_code.made_by",
     "billing_credit_entry.made_by",
     "billing_discount.made_by",
+    "billing_dispute.respond_by",
     "billing_event.claimed_by",
     "billing_invoice.voided_by",
     "billing_invoice_group.group_name",
+    "billing_notification.claimed_by",
     "billing_rate.group_name",
     "billing_rate.name",
+    "billing_refund.made_by",
+    "payment_attempt.made_by",
 }
 
 
