@@ -2,6 +2,18 @@
 
 from __future__ import annotations
 
+from flask_billing.gateways.money import (
+    CreditNote,
+    InvoiceDocument,
+    InvoiceRequest,
+    LineRequest,
+    RemoteCharge,
+    RemoteDispute,
+    RemoteInvoice,
+    RemoteLine,
+    RemotePayment,
+    RemoteRefund,
+)
 from flask_billing.gateways.protocol import (
     Address,
     Customer,
@@ -19,13 +31,23 @@ from flask_billing.gateways.protocol import (
 
 __all__ = [
     "Address",
+    "CreditNote",
     "Customer",
     "CustomerDetails",
     "Gateway",
     "Hold",
+    "InvoiceDocument",
+    "InvoiceRequest",
+    "LineRequest",
     "Mandate",
     "PaymentMethodDetails",
+    "RemoteCharge",
+    "RemoteDispute",
     "RemoteEvent",
+    "RemoteInvoice",
+    "RemoteLine",
+    "RemotePayment",
+    "RemoteRefund",
     "RemoteSetupSession",
     "SetupRequest",
     "TaxId",

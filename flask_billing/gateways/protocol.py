@@ -12,6 +12,8 @@ from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
+from flask_billing.gateways.money import MoneyGateway
+
 __all__ = [
     "Address",
     "Customer",
@@ -211,7 +213,7 @@ class WebhookEndpoint:
     secret: str | None = field(default=None, repr=False)
 
 
-class Gateway(Protocol):
+class Gateway(MoneyGateway, Protocol):
     """The adapter to one payment processor.
 
     Every method may raise :class:`~flask_billing.errors.GatewayRefusal` (the processor refused and

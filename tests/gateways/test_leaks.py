@@ -19,6 +19,7 @@ from flask_billing.gateways import (
     Address,
     Customer,
     CustomerDetails,
+    InvoiceDocument,
     PaymentMethodDetails,
     RemoteSetupSession,
     TaxId,
@@ -26,6 +27,7 @@ from flask_billing.gateways import (
 from flask_billing.gateways.stripe import StripeGateway
 from flask_billing.sandbox import Sandbox
 from tests.gateways import notices
+from tests.gateways.billed import issued, paid
 from tests.gateways.conftest import ADDRESS, CALLS, OTHER_ROW, ROW, Saved, setup_request
 
 CANARY = "canary@example.com"
@@ -54,32 +56,32 @@ def told_by(error: BaseException) -> str:
     return f"{error} {error!r} {error.args} {vars(error)} {chain} {pickle.dumps(error)!r}"
 
 
-@pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
 @pytest.mark.parametrize("trouble", TROUBLE.values(), ids=TROUBLE)
 def test_error_carries_nothing_of_what_stripe_said(
-    gateway: StripeGateway, stripe_sandbox: Sandbox, call: Any, trouble: dict[str, Any]
+    gateway: StripeGateway, stripe_sandbox: Sandbox, trouble: dict[str, Any]
 ) -> None:
     fields = {"message": f"{CANARY} is wrong.", **trouble, "code": trouble.get("code")}
-    stripe_sandbox.fail("* /v1/*", how="refuse", times=99, **fields)
+    stripe_sandbox.fail("* /v1/*", how="refuse", times=999, **fields)
 
-    with pytest.raises(GatewayError) as failed:
-        call(gateway)
+    for name, call in CALLS.items():
+        with pytest.raises(GatewayError) as failed:
+            call(gateway)
 
-    assert CANARY not in told_by(failed.value)
+        assert CANARY not in told_by(failed.value), name
 
 
-@pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
 @pytest.mark.parametrize("trouble", ["refused", "broken"])
 def test_error_of_the_sdk_cannot_be_reached_from_ours(
-    gateway: StripeGateway, stripe_sandbox: Sandbox, call: Any, trouble: str
+    gateway: StripeGateway, stripe_sandbox: Sandbox, trouble: str
 ) -> None:
-    stripe_sandbox.fail("* /v1/*", how="refuse", times=99, **TROUBLE[trouble])
+    stripe_sandbox.fail("* /v1/*", how="refuse", times=999, **TROUBLE[trouble])
 
-    with pytest.raises(GatewayError) as failed:
-        call(gateway)
+    for name, call in CALLS.items():
+        with pytest.raises(GatewayError) as failed:
+            call(gateway)
 
-    assert failed.value.__cause__ is None
-    assert failed.value.__context__ is None
+        assert failed.value.__cause__ is None, name
+        assert failed.value.__context__ is None, name
 
 
 CANARIES = notices.written(notices.event({"object": CANARY, "email": CANARY}))
@@ -112,25 +114,41 @@ def test_refusal_of_a_notification_carries_nothing_of_it(
     assert refused.value.__context__ is None
 
 
+def hold(gateway: StripeGateway, saved: Saved, method: str) -> None:
+    gateway.hold(saved.customer, method, 100, "eur", local_id=ROW)
+
+
+def charge(gateway: StripeGateway, saved: Saved, method: str) -> None:
+    gateway.pay_invoice(issued(gateway, saved, 100).stripe_id, method, key="pay-1")
+
+
+@pytest.mark.parametrize("use", [hold, charge])
+@pytest.mark.parametrize(
+    ("card", "number"),
+    [("pm_card_chargeCustomerFail", "0341"), ("pm_card_authenticationRequired", "3184")],
+)
 def test_real_decline_carries_nothing_personal(
-    gateway: StripeGateway, sdk: stripe.StripeClient, saved: Saved
+    gateway: StripeGateway,
+    sdk: stripe.StripeClient,
+    saved: Saved,
+    use: Callable[[StripeGateway, Saved, str], None],
+    card: str,
+    number: str,
 ) -> None:
     given: Any = {"billing_details": {"email": CANARY, "name": "Canary Person"}}
-    method = sdk.v1.payment_methods.attach(
-        "pm_card_chargeCustomerFail", {"customer": saved.customer}
-    )
+    method = sdk.v1.payment_methods.attach(card, {"customer": saved.customer})
     sdk.v1.payment_methods.update(method.id, given)
 
     with pytest.raises(GatewayError) as declined:
-        gateway.hold(saved.customer, method.id, 100, "eur", local_id=ROW)
+        use(gateway, saved, method.id)
 
     told = told_by(declined.value)
-    for personal in ("anary", "visa", "0341", "client_secret", "_secret_", "fingerprint"):
+    for personal in ("anary", "visa", number, "client_secret", "_secret_", "fingerprint"):
         assert personal not in told
 
 
-def journey(gateway: StripeGateway, sandbox: Sandbox, saved: Saved) -> str:
-    """Use everything that has something to tell, and return the client secret that was around."""
+def journey(gateway: StripeGateway, sandbox: Sandbox, saved: Saved) -> tuple[str, ...]:
+    """Use everything that has something to tell, and return the secret addresses that it told."""
     details = CustomerDetails(
         name="Canary Person", email=CANARY, address=Address(line1="1 Canary Row", country="GB")
     )
@@ -143,12 +161,15 @@ def journey(gateway: StripeGateway, sandbox: Sandbox, saved: Saved) -> str:
     gateway.payment_methods(saved.customer)
     gateway.hold(saved.customer, saved.method, 100, "eur", local_id=ROW)
     list(gateway.customers())
+    invoice = paid(gateway, saved, 1000)
+    document = gateway.invoice_document(invoice.stripe_id)
     list(gateway.events())
     gateway.create_webhook_endpoint(ADDRESS, ["customer.updated"])
     sandbox.fail("GET /v1/customers/*", how="refuse", message=f"{CANARY} is gone.")
     with pytest.raises(GatewayError):
         gateway.customer(saved.customer)
-    return session.url or ""
+    addresses = (session.url, document.page_url, document.pdf_url)
+    return tuple(address for address in addresses if address is not None)
 
 
 def test_logs_at_debug_hold_nothing_personal_and_no_secret(
@@ -162,8 +183,9 @@ def test_logs_at_debug_hold_nothing_personal_and_no_secret(
         caplog.set_level(logging.DEBUG, logger=name)
     saved = Saved(*_save(gateway, stripe_sandbox))
 
-    address = journey(gateway, stripe_sandbox, saved)
+    addresses = journey(gateway, stripe_sandbox, saved)
 
+    assert len(addresses) == 3
     assert "urllib3" in {record.name.partition(".")[0] for record in caplog.records}
     for secret in (
         CANARY,
@@ -174,7 +196,7 @@ def test_logs_at_debug_hold_nothing_personal_and_no_secret(
         "whsec_",
         "canarykey",
         "4242",
-        address,
+        *addresses,
     ):
         assert secret not in caplog.text
 
@@ -283,9 +305,10 @@ def test_repr_of_what_stripe_knows_shows_nothing_personal() -> None:
         mandate_id=None,
         payment_method=method,
     )
+    document = full_of_canaries(InvoiceDocument)
     page = LiveDetails(customer=customer, methods={"pm_1": method})
 
-    for shown in (details, tax_id, customer, method, session, page):
+    for shown in (details, tax_id, customer, method, session, document, page):
         assert "canary" not in repr(shown)
         assert "canary" not in f"{shown}"
         assert "2077" not in repr(shown)

@@ -25,7 +25,10 @@ from flask_billing.gateways.stripe.failing import (
     our_errors,
     our_errors_on_the_way,
 )
+from flask_billing.gateways.stripe.giving_back import GivingBack
+from flask_billing.gateways.stripe.issuing import Issuing
 from flask_billing.gateways.stripe.notifying import Notifying
+from flask_billing.gateways.stripe.paying import Paying
 from flask_billing.gateways.stripe.reading import (
     LOCAL_ID,
     NOTE,
@@ -42,11 +45,12 @@ from flask_billing.gateways.stripe.reading import (
 __all__ = ["StripeGateway"]
 
 
-class StripeGateway(Notifying):
+class StripeGateway(Issuing, Paying, GivingBack, Notifying):
     """Speaks to Stripe with one client for each app.
 
     The API version is the SDK's own. Connection and reading have time limits, and an unknown
-    outcome is tried again twice under the same idempotency key before it is reported.
+    outcome is tried again twice under the same idempotency key before it is reported. Calls keep to
+    `BILLING_STRIPE_RATE`, and to what Stripe has room for.
     """
 
     name = "stripe"

@@ -20,8 +20,10 @@ from flask_billing.errors import (
     PaymentActionRequired,
     PaymentDeclined,
 )
+from flask_billing.gateways.stripe.reading import id_of, part_of
 
 __all__ = [
+    "advises_against_another_try",
     "error_of",
     "none_where_missing",
     "our_errors",
@@ -33,7 +35,15 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 _AUTHENTICATION = {"authentication_required", "invoice_payment_intent_requires_action"}
-_NEVER_AGAIN = {"lost_card", "stolen_card", "pickup_card", "restricted_card", "fraudulent"}
+# The last is how a charge names what its error calls `fraudulent`.
+_NEVER_AGAIN = {
+    "lost_card",
+    "stolen_card",
+    "pickup_card",
+    "restricted_card",
+    "fraudulent",
+    "highest_risk_level",
+}
 
 
 def our_errors(call: Callable[P, T]) -> Callable[P, T]:
@@ -99,6 +109,9 @@ def error_of(error: stripe.StripeError) -> GatewayError:
     if isinstance(error, stripe.IdempotencyError):
         found["code"] = "idempotency_key_reused"
         return GatewayError("Stripe saw this idempotency key with other parameters.", **found)
+    if isinstance(error, stripe.RateLimitError):
+        found["code"] = "rate_limited"
+        return GatewayUnavailable("Stripe had too many requests and did nothing.", **found)
     if isinstance(error, stripe.InvalidRequestError):
         return GatewayRefusal(f"Stripe refused the request ({code or 'no code'}).", **found)
     if isinstance(error, stripe.AuthenticationError | stripe.PermissionError):
@@ -113,13 +126,21 @@ def error_of(error: stripe.StripeError) -> GatewayError:
     return GatewayUnavailable("Stripe did not answer, or not in a usable way.", **found)
 
 
-def _card_error(detail: Any, code: str | None, found: dict[str, Any]) -> GatewayError:
-    reason = getattr(detail, "decline_code", None)
+def _card_error(detail: Any, code: str | None, found: dict[str, Any]) -> PaymentDeclined:
+    reason = part_of(detail, "decline_code")
+    found["decline_code"] = reason
+    found["intent_id"] = id_of(part_of(detail, "payment_intent"))
+    # Not the last charge of the intent: where the bank asks before there is one, it is an older.
+    found["charge_id"] = id_of(part_of(detail, "charge"))
     if {code, reason} & _AUTHENTICATION:
         return PaymentActionRequired("The bank wants the customer to confirm.", **found)
-    advice = getattr(detail, "advice_code", None)
-    never_again = reason in _NEVER_AGAIN or advice == "do_not_try_again"
+    never_again = advises_against_another_try(reason, part_of(detail, "advice_code"))
     return PaymentDeclined("The payment method was declined.", never_again=never_again, **found)
+
+
+def advises_against_another_try(decline_code: str | None, advice: str | None) -> bool:
+    """Return whether a charge that failed so should not be tried again with the same method."""
+    return decline_code in _NEVER_AGAIN or advice == "do_not_try_again"
 
 
 def silence_logger() -> None:
