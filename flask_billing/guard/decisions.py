@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from sqlalchemy.orm.attributes import get_history
 
 from flask_billing import projects
-from flask_billing.errors import PaymentMethodRequired
+from flask_billing.errors import PaymentMethodRequired, PaymentOverdue
 from flask_billing.guard import limits, resources
 from flask_billing.guard.resources import words_for
 from flask_billing.guard.statements import Standing, standings
@@ -28,8 +28,9 @@ class Decision:
     """Whether a project may create, and why.
 
     :ivar reason: `off`, `internal`, `rule`, `payment_method`, `free` or `free_quantity` where it
-        may; `limit` (its own spending limit is reached), `rule_refused`, `none` (nothing saved) or
-        `unusable` (nothing that can be charged) where it may not.
+        may; `past_due` (an invoice of it is), `limit` (its own spending limit is reached),
+        `rule_refused`, `none` (nothing saved) or `unusable` (nothing that can be charged) where it
+        may not.
     """
 
     allowed: bool
@@ -39,6 +40,8 @@ class Decision:
 _INTERNAL = Decision(True, "internal")
 _PAYABLE = Decision(True, "payment_method")
 _LIMIT = Decision(False, "limit")
+_PAST_DUE = Decision(False, "past_due")
+_NONE = Decision(False, "none")
 
 
 @dataclass(slots=True)
@@ -62,8 +65,9 @@ def decide(project: Any, model: type[Any] | None = None, count: int = 1) -> Deci
         return Decision(True, "free")
     if not project.billable:
         return _INTERNAL
-    if limits.is_stopped(project):
-        return _LIMIT
+    stop = limits.reason_of_stop(project)
+    if stop is not None:
+        return Decision(False, stop)
     ruled = _ask_rules(state, lambda: project, model, count)
     if ruled is not None:
         return ruled
@@ -71,7 +75,7 @@ def decide(project: Any, model: type[Any] | None = None, count: int = 1) -> Deci
     if project.has_payment_method:
         return _PAYABLE
     if not inspect(project).persistent:
-        return Decision(False, "none")
+        return _NONE
     if model is not None and model.billing_free_quantity:
         key = projects.key_of(project)
         living = _living(projects.connection(), model, [projects.normal_key(key)])
@@ -82,10 +86,7 @@ def decide(project: Any, model: type[Any] | None = None, count: int = 1) -> Deci
 
 def refusal(project: Any, model: type[Any] | None, decision: Decision) -> PaymentMethodRequired:
     """Return the error that tells people of a decision not to let `project` create."""
-    key, resource = projects.key_of(project), words_for(model) if model else None
-    if decision == _LIMIT:
-        return limits.refusal(projects.connection(), key, resource)
-    return PaymentMethodRequired(project_key=key, resource=resource)
+    return _refusal(projects.connection(), projects.key_of(project), model, decision)
 
 
 def enforce(
@@ -104,6 +105,7 @@ def enforce(
     :param load: Returns the project of a key, for the host's rules.
     :param relinked: The projects whose billing info is changed by the same flush.
     :raises PaymentMethodRequired: A project may not; nothing of the flush was written yet.
+    :raises PaymentOverdue: An invoice of it is past due.
     :raises SpendingLimitReached: Its own limit stops it.
     :raises RuntimeError: The connection commits each statement, so that no lock would hold.
     """
@@ -120,16 +122,21 @@ def enforce(
             decision = _judge(state, standing, key, demand, load)
             if decision is None:
                 free[demand.model][text] = demand.count or 0
-            elif decision == _LIMIT:
-                raise limits.refusal(connection, text, words_for(demand.model))
             elif not decision.allowed:
-                raise _refusal(text, demand.model)
+                raise _refusal(connection, text, demand.model, decision)
     if free:
         _enforce_free_quantities(connection, keys, free)
 
 
-def _refusal(key: str, model: type[Any]) -> PaymentMethodRequired:
-    return PaymentMethodRequired(project_key=key, resource=words_for(model))
+def _refusal(
+    connection: Connection, key: str, model: type[Any] | None, decision: Decision = _NONE
+) -> PaymentMethodRequired:
+    resource = words_for(model) if model else None
+    if decision == _PAST_DUE:
+        return PaymentOverdue(project_key=key, resource=resource)
+    if decision == _LIMIT:
+        return limits.reached(connection, key, resource)
+    return PaymentMethodRequired(project_key=key, resource=resource)
 
 
 def _refuse_autocommit(connection: Connection) -> None:
@@ -148,6 +155,8 @@ def _judge(
     """Decide, or return `None` where it hangs on how many are free."""
     if not standing.billable:
         return _INTERNAL
+    if standing.past_due and state.settings.past_due_stops:
+        return _PAST_DUE
     if standing.stopped:
         return _LIMIT
     if state.hooks.guard_rules:
@@ -158,7 +167,7 @@ def _judge(
         return _PAYABLE
     if demand.count is not None and demand.count <= demand.model.billing_free_quantity:
         return None
-    return Decision(False, "none")
+    return _NONE
 
 
 def _enforce_free_quantities(
@@ -174,7 +183,7 @@ def _enforce_free_quantities(
         living = _living(connection, model, [keys[text] for text in counts], is_current=is_current)
         for text, count in counts.items():
             if living.get(text, 0) + count > model.billing_free_quantity:
-                raise _refusal(text, model)
+                raise _refusal(connection, text, model)
 
 
 def _living(

@@ -1,4 +1,4 @@
-"""What the guard knows of spending limits: whether one stops a project, and which."""
+"""What stops a project that can pay: its own spending limit, or an invoice that is past due."""
 
 from __future__ import annotations
 
@@ -11,21 +11,26 @@ from flask_billing import clock, money, projects
 from flask_billing.errors import SpendingLimitReached
 from flask_billing.models import BilledProjectRow, SpendingAlert, table_of
 from flask_billing.periods import month_of
+from flask_billing.state import current
 
-__all__ = ["is_stopped", "refusal"]
+__all__ = ["reached", "reason_of_stop"]
 
 
-def is_stopped(project: Any) -> bool:
-    """Return whether a spending limit stops a project now, as our row says."""
+def reason_of_stop(project: Any) -> str | None:
+    """Return what stops a project now, as our row says: `past_due`, `limit` or nothing."""
     session = object_session(project)
     if session is None or not inspect(project).persistent:
-        return False
+        return None
     row = session.get(BilledProjectRow, projects.key_of(project))
-    until = None if row is None else row.stopped_until
-    return until is not None and until > clock.now()
+    if row is None:
+        return None
+    if row.past_due_since is not None and current().settings.past_due_stops:
+        return "past_due"
+    is_stopped = row.stopped_until is not None and row.stopped_until > clock.now()
+    return "limit" if is_stopped else None
 
 
-def refusal(connection: Connection, project_key: str, resource: str | None) -> SpendingLimitReached:
+def reached(connection: Connection, project_key: str, resource: str | None) -> SpendingLimitReached:
     """Return the error that names the limit; a question that only a refusal asks."""
     alert = table_of(SpendingAlert).c
     smallest = (

@@ -14,7 +14,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from functools import reduce
+from operator import add
 from typing import Any
 from uuid import UUID
 from weakref import WeakKeyDictionary
@@ -38,6 +39,7 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.dialects import sqlite
+from sqlalchemy.sql.base import ReadOnlyColumnCollection
 
 from flask_billing import clock, projects
 from flask_billing.models import (
@@ -72,15 +74,21 @@ class Standing:
     in_step: bool = True
     #: Whether a spending limit of the project's own stops it.
     stopped: bool = False
+    #: Whether an invoice of the project is past due.
+    past_due: bool = False
 
 
-# One number instead of three columns: each column costs as much as a look into an index.
-_BILLABLE, _PAYABLE, _DIFFERS, _STOPPED = 1, 2, 4, 8
+# One number instead of a column each: every column costs as much as a look into an index.
+_BILLABLE, _PAYABLE, _DIFFERS, _STOPPED, _PAST_DUE = 1, 2, 4, 8, 16
 _STANDINGS = [
     Standing(
-        bool(code & _BILLABLE), bool(code & _PAYABLE), not code & _DIFFERS, bool(code & _STOPPED)
+        billable=bool(code & _BILLABLE),
+        payable=bool(code & _PAYABLE),
+        in_step=not code & _DIFFERS,
+        stopped=bool(code & _STOPPED),
+        past_due=bool(code & _PAST_DUE),
     )
-    for code in range(16)
+    for code in range(32)
 ]
 
 
@@ -196,6 +204,7 @@ def _postgresql(wanted: ColumnElement[bool], project_id: _KeyOfRow, named: bool)
             row.c.billable,
             row.c.billing_info_id,
             row.c.stopped_until,
+            row.c.past_due_since,
             _link(project_id(row.c.project_key)).label("link"),
         )
         .where(wanted)
@@ -215,7 +224,7 @@ def _postgresql(wanted: ColumnElement[bool], project_id: _KeyOfRow, named: bool)
         .with_for_update(of=method, read=True)
     )
     differs = locked.c.billing_info_id.is_distinct_from(locked.c.link)
-    code = _code(locked.c.billable, paying.exists(), differs, locked.c.stopped_until)
+    code = _code(locked.c, paying.exists(), differs)
     return select(locked.c.project_key, code) if named else select(code)
 
 
@@ -235,11 +244,11 @@ def _sqlite(wanted: ColumnElement[bool], project_id: _KeyOfRow, named: bool) -> 
         )
     )
     differs = billing_info_id.is_distinct_from(link)
-    billable: ColumnElement[bool] = literal_column("billed_project.billable")
-    stopped_until: ColumnElement[datetime] = literal_column(
-        "billed_project.stopped_until", UTCDateTime()
-    )
-    code = _as_text(_code(billable, paying.exists(), differs, stopped_until))
+    told = {
+        name: literal_column(f"billed_project.{name}", row.c[name].type)
+        for name in ("billable", "stopped_until", "past_due_since")
+    }
+    code = _as_text(_code(told, paying.exists(), differs))
     locked = update(row).where(wanted).values(revision=row.c.revision + literal_column("1"))
     return locked.returning(row.c.project_key, code) if named else locked.returning(code)
 
@@ -263,7 +272,7 @@ def _mariadb(wanted: ColumnElement[bool], project_id: _KeyOfRow, named: bool) ->
     )
     paying = and_(info.c.id == method.c.billing_info_id, _of_key(info))
     differs = row.c.billing_info_id.is_distinct_from(link)
-    code = _code(row.c.billable, info.c.id.is_not(None), differs, row.c.stopped_until)
+    code = _code(row.c, info.c.id.is_not(None), differs)
     columns = (row.c.project_key, code) if named else (code,)
     return (
         select(*columns)
@@ -276,18 +285,24 @@ def _mariadb(wanted: ColumnElement[bool], project_id: _KeyOfRow, named: bool) ->
 
 
 def _code(
-    billable: ColumnElement[Any],
+    row: Mapping[str, ColumnElement[Any]] | ReadOnlyColumnCollection[str, Any],
     payable: ColumnElement[bool],
     differs: ColumnElement[bool],
-    stopped_until: ColumnElement[Any],
 ) -> ColumnElement[int]:
-    stopped = stopped_until > bindparam("now", type_=UTCDateTime())
-    bits = ((billable, _BILLABLE), (payable, _PAYABLE), (differs, _DIFFERS), (stopped, _STOPPED))
-    one, two, three, four = (
+    since = row["past_due_since"]
+    bits: tuple[tuple[ColumnElement[bool], int], ...] = (
+        (row["billable"], _BILLABLE),
+        (payable, _PAYABLE),
+        (differs, _DIFFERS),
+        (row["stopped_until"] > bindparam("now", type_=UTCDateTime()), _STOPPED),
+        # Some releases of SQLite take "IS NOT NULL" in RETURNING for true whatever there is.
+        (since == since, _PAST_DUE),  # noqa: PLR0124
+    )
+    first, *others = (
         case((condition, literal_column(str(bit))), else_=literal_column("0"))
         for condition, bit in bits
     )
-    return one + two + three + four
+    return reduce(add, others, first)
 
 
 def _link(project_id: ColumnElement[Any]) -> ScalarSelect[Any]:
