@@ -10,12 +10,21 @@ from flask_billing import clock, credits, signals, signing
 from flask_billing.errors import CorrectionRefused
 from flask_billing.invoicing import reissuing
 from flask_billing.invoicing.outcomes import send
-from flask_billing.models import Adjustment, BilledProjectRow, Invoice, table_of
+from flask_billing.models import (
+    Adjustment,
+    BilledProjectRow,
+    Invoice,
+    InvoiceCollection,
+    table_of,
+)
 from flask_billing.periods import Span, name_of
 from flask_billing.state import current
 from flask_billing.transactions import begin_for
 
 __all__ = ["void"]
+
+#: What the processor says of an invoice that nobody can pay.
+_GONE = ("void", "deleted")
 
 
 def void(
@@ -36,8 +45,8 @@ def void(
     :param made_by: The host's id of who does it.
     :param reissue: Whether it is to be closed once more; else later months go on, and take it.
     :param dry_run: Only look whether it could be made void.
-    :raises CorrectionRefused: It is void already, or a later invoice, or somebody, has used what
-        came of it.
+    :raises CorrectionRefused: It is void already, it is paid or can still be paid at the processor,
+        or a later invoice, or somebody, has used what came of it.
     :raises LookupError: There is no such invoice.
     :raises ValueError: `reason` or `made_by` can't be meant.
     """
@@ -50,6 +59,7 @@ def void(
     try:
         session.refresh(found)
         _refuse(connection, found)
+        _stop_collecting(connection, found)
         _give_back(connection, found, reason, made_by)
         if reissue:
             reissuing.expect(connection, found.project_key)
@@ -72,6 +82,8 @@ def void(
 def _refuse(connection: Connection, invoice: Invoice) -> None:
     if invoice.live_marker is None:
         raise CorrectionRefused(f"The invoice {invoice.id} is void already.")
+    if invoice.state == "paid":
+        raise CorrectionRefused(f"The invoice {invoice.id} is paid. Refund it instead.")
     if not invoice.carried_out:
         return
     later = connection.execute(
@@ -91,6 +103,27 @@ def _refuse(connection: Connection, invoice: Invoice) -> None:
             f"The invoice {later.id} of {month} has what this one carried over. Make that one void "
             "first."
         )
+
+
+def _stop_collecting(connection: Connection, invoice: Invoice) -> None:
+    """See to it that nobody asks for the money any more; whoever was about to loses the claim."""
+    collection = table_of(InvoiceCollection)
+    is_its = collection.c.invoice_id == invoice.id
+    told = select(collection.c.stripe_id, collection.c.remote_state).where(is_its)
+    row = connection.execute(told.with_for_update()).one_or_none()
+    if row is None:
+        return
+    if row.stripe_id is not None and row.remote_state not in _GONE:
+        raise CorrectionRefused(
+            f"The invoice {invoice.id} can still be paid at the processor. Make it void there "
+            "first."
+        )
+    left = dict.fromkeys(
+        ("reason", "needs", "next_try_at", "retry_at", "claimed_by", "claimed_until")
+    )
+    connection.execute(
+        update(collection).where(is_its).values(state="done", state_since=clock.now(), **left)
+    )
 
 
 def _give_back(connection: Connection, invoice: Invoice, reason: str, made_by: str | None) -> None:

@@ -18,6 +18,7 @@ from flask_billing.models import (
     Adjustment,
     BilledProjectRow,
     Invoice,
+    InvoiceCollection,
     InvoiceGroup,
     InvoiceLine,
     table_of,
@@ -71,6 +72,7 @@ def write(connection: Connection, closed: Sequence[tuple[OpenProject, Priced]]) 
     _insert(connection, Invoice, map(_invoice, issued))
     _insert(connection, InvoiceLine, _lines(issued))
     _insert(connection, InvoiceGroup, _groups(issued))
+    _insert(connection, InvoiceCollection, _to_collect(issued))
     _take_adjustments(connection, issued)
     _move_credit(connection, issued)
     _move_carried(connection, issued)
@@ -117,6 +119,12 @@ def _groups(issued: Iterable[_Issued]) -> Iterator[dict[str, Any]]:
         for position, group in enumerate(priced.groups, 1):
             fields = {name: getattr(group, name) for name in _GROUP}
             yield {"invoice_id": invoice_id, "position": position, **fields}
+
+
+def _to_collect(issued: Iterable[_Issued]) -> Iterator[dict[str, Any]]:
+    for invoice_id, _, priced in issued:
+        if priced.due:
+            yield {"invoice_id": invoice_id}
 
 
 def _take_adjustments(connection: Connection, issued: Iterable[_Issued]) -> None:

@@ -18,6 +18,7 @@ from flask_billing import (
     CreditEntry,
     Discount,
     Invoice,
+    InvoiceCollection,
     InvoiceGroup,
     InvoiceLine,
     UsageTotal,
@@ -201,10 +202,17 @@ def everything() -> dict[str, list[tuple[Any, ...]]]:
         .join(credit, credit.c.id == entry.c.credit_id)
         .outerjoin(invoice, invoice.c.id == entry.c.invoice_id)
     )
+    collection = table_of(InvoiceCollection)
+    collected = (
+        select(*who, invoice.c.state, collection.c.state, collection.c.livemode)
+        .join(invoice, invoice.c.id == collection.c.invoice_id)
+        .order_by(*who, invoice.c.state)
+    )
     return {
         "invoices": rows(invoice),
         "lines": rows(line),
         "groups": rows(group),
+        "collections": [tuple(row) for row in db.session.execute(collected)],
         "projects": [tuple(row) for row in db.session.execute(projects)],
         "credits": [tuple(row) for row in db.session.execute(left)],
         "entries": sorted(map(str, map(tuple, db.session.execute(entries)))),

@@ -1,0 +1,155 @@
+"""Puts the lines of an invoice onto its draft: each once, and grouped where they are many."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import groupby
+from typing import TypeVar
+
+from sqlalchemy import select
+
+from flask_billing import projects
+from flask_billing.collecting.loading import Work
+from flask_billing.gateways import LineRequest, RemoteInvoice
+from flask_billing.models import BillingRate, InvoiceGroup, InvoiceLine, table_of
+from flask_billing.state import current
+
+__all__ = ["add", "of_draft", "put_right"]
+
+T = TypeVar("T")
+
+#: The processor takes 250 lines an invoice; some room is left for the credit, and for its own.
+_MOST = 240
+_AT_ONCE = 250
+_LONGEST = 250
+_WORDS = {
+    "usage": "Usage",
+    "late": "Usage of earlier months",
+    "carried": "Carried over from earlier months",
+    "adjustment": "Adjustment",
+}
+
+
+def of_draft(work: Work) -> list[LineRequest]:
+    """Return what a draft has to hold; commits the session.
+
+    Our lines, where they are not too many; else the groups of them, else one line for each kind.
+    """
+    many = work.line_count > _MOST
+    lines = list(_groups(work) if many else _lines(work))
+    if len(lines) > _MOST:
+        lines = _kinds(lines)
+    current().db.session.commit()
+    if work.credit_used:
+        lines.append(LineRequest(local_id="credit", amount=-work.credit_used, description="Credit"))
+    return _without_negatives(lines) if current().settings.automatic_tax else lines
+
+
+def add(work: Work, lines: Sequence[LineRequest], *, salt: str = "") -> RemoteInvoice | None:
+    """Add lines to the draft; returns it with its new totals, or `None` where there are none."""
+    draft = None
+    for batch in _batches(lines):
+        draft = current().gateway.add_invoice_lines(
+            work.stripe_id or "", batch, key=f"lines-{work.invoice_id}-{_digest(work, batch)}{salt}"
+        )
+    return draft
+
+
+def put_right(work: Work, wanted: Sequence[LineRequest], *, salt: str = "") -> None:
+    """Bring a draft that may hold lines already to those that are wanted.
+
+    Lines of ours that it should not hold are taken off. What others have added stays: somebody has
+    to look at it, as the sum differs then.
+    """
+    gateway, stripe_id = current().gateway, work.stripe_id or ""
+    amounts = {line.local_id: line.amount for line in wanted}
+    held: set[str] = set()
+    wrong = []
+    for line in gateway.invoice_lines(stripe_id):
+        if line.local_id is None:
+            continue
+        if line.local_id in held or amounts.get(line.local_id) != line.amount:
+            wrong.append(line.stripe_id)
+        else:
+            held.add(line.local_id)
+    for batch in _batches(wrong):
+        gateway.remove_invoice_lines(stripe_id, batch)
+    add(work, [line for line in wanted if line.local_id not in held], salt=salt)
+
+
+def _batches(things: Sequence[T]) -> Iterator[Sequence[T]]:
+    for start in range(0, len(things), _AT_ONCE):
+        yield things[start : start + _AT_ONCE]
+
+
+def _lines(work: Work) -> Iterator[LineRequest]:
+    line, rate = table_of(InvoiceLine), table_of(BillingRate)
+    query = (
+        select(line.c.id, line.c.amount, line.c.kind, line.c.resource_type, line.c.resource_id)
+        .add_columns(line.c.slot, rate.c.name)
+        .outerjoin(rate, rate.c.id == line.c.rate_id)
+        .where(line.c.invoice_id == work.invoice_id, line.c.amount != 0)
+        .order_by(line.c.position)
+    )
+    for row in projects.connection().execute(query):
+        resource = [row.resource_type, row.resource_id, row.slot] if row.resource_id else []
+        yield _request(str(row.id), row.amount, row.kind, row.name, resource)
+
+
+def _groups(work: Work) -> Iterator[LineRequest]:
+    group, rate = table_of(InvoiceGroup), table_of(BillingRate)
+    query = (
+        select(group.c.position, group.c.amount, group.c.kind, rate.c.name)
+        .outerjoin(rate, rate.c.id == group.c.rate_id)
+        .where(group.c.invoice_id == work.invoice_id, group.c.amount != 0)
+        .order_by(group.c.position)
+    )
+    for row in projects.connection().execute(query):
+        yield _request(f"group-{row.position}", row.amount, row.kind, row.name, [])
+
+
+def _kinds(lines: Sequence[LineRequest]) -> list[LineRequest]:
+    """Sum groups up by what they begin with: their kind."""
+    sums: dict[str, int] = {}
+    for kind, members in groupby(lines, key=lambda line: line.description.split(":")[0]):
+        sums[kind] = sums.get(kind, 0) + sum(line.amount for line in members)
+    return [
+        LineRequest(local_id=f"kind-{place}", amount=amount, description=kind)
+        for place, (kind, amount) in enumerate(sums.items(), 1)
+        if amount
+    ]
+
+
+def _without_negatives(lines: Sequence[LineRequest]) -> list[LineRequest]:
+    """Take what is negative off the other lines, the last first: the processor taxes no such line.
+
+    Their sum stays what it is.
+    """
+    left = -sum(line.amount for line in lines if line.amount < 0)
+    kept = []
+    for line in reversed([line for line in lines if line.amount > 0]):
+        taken = min(left, line.amount)
+        left -= taken
+        if taken < line.amount:
+            words = f"{line.description}, less credit"[:_LONGEST] if taken else line.description
+            kept.append(replace(line, amount=line.amount - taken, description=words))
+    return kept[::-1]
+
+
+def _request(
+    local_id: str, amount: int, kind: str, rate: str | None, resource: Sequence[str | None]
+) -> LineRequest:
+    words = _WORDS.get(kind, kind)
+    if rate is not None:
+        words += f": {rate}"
+    named = " ".join(filter(None, resource))
+    description = f"{words} ({named})" if named else words
+    return LineRequest(local_id=local_id, amount=amount, description=description[:_LONGEST])
+
+
+def _digest(work: Work, lines: Sequence[LineRequest]) -> str:
+    """Return a short name of what is added: the same key must never come with other lines."""
+    text = "\n".join([work.stripe_id or "", *(f"{each.local_id} {each.amount}" for each in lines)])
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -1,0 +1,171 @@
+"""Plans what follows where an invoice is not paid: another round, its owner, or past due."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, func, update
+
+from flask_billing import clock
+from flask_billing.collecting.claiming import Lost, release, transaction
+from flask_billing.collecting.ending import catch_up, wait
+from flask_billing.collecting.loading import Work
+from flask_billing.collecting.telling import note, tell, tell_failure
+from flask_billing.collecting.writing import (
+    Answer,
+    is_newest,
+    lock_parents,
+    mirrored,
+    turn,
+    write_payments,
+)
+from flask_billing.models import BilledProjectRow, table_of
+from flask_billing.state import current
+
+__all__ = ["await_transfer", "begin_round", "need_address", "plan"]
+
+#: How often an invoice is looked at that only its owner can move on, or nobody.
+_DAY = timedelta(days=1)
+
+
+def begin_round(work: Work) -> None:
+    """Begin the next round, where its time has come: every method may be tried once more."""
+    if work.retry_at is not None and work.retry_at <= clock.now():
+        work.round += 1
+        work.retry_at = None
+
+
+def plan(work: Work, answer: Answer | None, *, has_methods: bool) -> str:
+    """Write how it goes on with an invoice that no method paid.
+
+    :param answer: What the processor said of it; `None` where it is not issued.
+    :param has_methods: Whether there is a method that could be charged.
+    :returns: ``"failed"``, or ``"needs_owner"`` where only its owner can move it on.
+    """
+    now = clock.now()
+    first = work.first_failed_at or now
+    retry_at = work.retry_at or _next_round(first, now)
+    needs = _needs(work, has_methods=has_methods)
+    is_past_due = retry_at is None or work.state == "past_due"
+    values: dict[str, Any] = {"needs": needs, "first_failed_at": first, "retry_at": retry_at}
+    values |= {"round": work.round, "failures": 0, "error_code": None}
+    values["state"] = "past_due" if is_past_due else "waiting"
+    if values["state"] != work.state:
+        values["state_since"] = now
+    at = now + _DAY if retry_at is None else min(retry_at, now + _DAY)
+    if retry_at is not None and has_methods:
+        at = retry_at
+    turned = _turned(work, needs)
+    try:
+        turns = _write(work, answer, at, values, turned)
+    except Lost:
+        return catch_up(work)
+    for name in turns:
+        tell(name, work.invoice_id)
+    _tell(work, needs, turned)
+    return "needs_owner" if needs else "failed"
+
+
+def _next_round(first: datetime, now: datetime) -> datetime | None:
+    """Return when the next round of the plan begins; one that was missed is not made up for."""
+    planned = (first + timedelta(days=days) for days in current().settings.retry_days)
+    return next((moment for moment in planned if moment > now), None)
+
+
+def _needs(work: Work, *, has_methods: bool) -> str | None:
+    if work.wants_owner:
+        return "confirmation"
+    if not has_methods:
+        return "payment_method"
+    # What a former look of this round has found still holds where this one tried nothing.
+    return work.needs if work.needs == "confirmation" and work.declined is None else None
+
+
+def _turned(work: Work, needs: str | None) -> bool:
+    """Return whether there is anything new to tell of."""
+    return bool(work.declined or work.wants_owner or needs != work.needs)
+
+
+def _write(
+    work: Work, answer: Answer | None, at: datetime, values: dict[str, Any], turned: bool
+) -> list[str]:
+    becomes = values["state"] == "past_due" != work.state
+    seen = mirrored(answer) if answer is not None else {}
+    conditions = (is_newest(answer),) if answer is not None else ()
+    turns: list[str] = []
+    with transaction() as connection:
+        lock_parents(connection, work, may_stop=becomes)
+        release(connection, work, at, *conditions, **(seen | values))
+        if answer is not None:
+            turns = turn(connection, work, answer, is_open=work.invoice_state != "closed")
+            write_payments(connection, work, answer)
+        if turned:
+            _note(connection, work, answer, values["needs"])
+        if becomes:
+            _stop(connection, work, answer)
+    return [*turns, *(["invoice_past_due"] if becomes else [])]
+
+
+def _note(connection: Connection, work: Work, answer: Answer | None, needs: str | None) -> None:
+    """Note one message a round: what its owner has to do comes before what has failed."""
+    kind = "action_required" if needs is not None else "payment_failed"
+    amount = answer.remote.remaining if answer is not None else work.due
+    words = f"{needs}:{work.round}" if needs is not None else str(work.round)
+    note(connection, kind, work, turn=words, amount=amount)
+
+
+def _stop(connection: Connection, work: Work, answer: Answer | None) -> None:
+    """Keep the project from creating resources, under the lock of its row."""
+    project = table_of(BilledProjectRow)
+    connection.execute(
+        update(project)
+        .where(project.c.project_key == work.project_key)
+        .values(past_due_since=func.coalesce(project.c.past_due_since, clock.now()))
+    )
+    amount = answer.remote.remaining if answer is not None else work.due
+    note(connection, "past_due", work, amount=amount)
+
+
+def _tell(work: Work, needs: str | None, turned: bool) -> None:
+    if work.declined is not None:
+        tell_failure(work.invoice_id, work.declined)
+    if needs is not None and turned:
+        tell("invoice_needs_action", work.invoice_id, needs=needs)
+
+
+def need_address(work: Work, answer: Answer) -> str:
+    """Wait for the address that tax needs; changed billing details have it looked at at once."""
+    is_new = work.needs != "address"
+    at = clock.now() + _DAY
+    values = {"needs": "address", "failures": 0, "error_code": None}
+    try:
+        with transaction() as connection:
+            lock_parents(connection, work)
+            release(connection, work, at, is_newest(answer), **(mirrored(answer) | values))
+            if is_new:
+                note(connection, "action_required", work, turn="address", amount=work.due)
+    except Lost:
+        return catch_up(work)
+    if is_new:
+        tell("invoice_needs_action", work.invoice_id, needs="address")
+    return "needs_owner"
+
+
+def await_transfer(work: Work, answer: Answer) -> str:
+    """Wait for the owner's transfer; once its day is over, the invoice is past due."""
+    due_at, now = answer.remote.due_at, clock.now()
+    if due_at is None or now < due_at:
+        at = now + _DAY if due_at is None else min(due_at, now + _DAY)
+        state = "past_due" if work.state == "past_due" else "transfer"
+        return wait(work, at, answer, state=state, needs=None, failures=0, error_code=None)
+    values: dict[str, Any] = {"state": "past_due", "failures": 0, "error_code": None}
+    if work.state != "past_due":
+        values["state_since"] = now
+    try:
+        turns = _write(work, answer, now + _DAY, values | {"needs": None}, turned=False)
+    except Lost:
+        return catch_up(work)
+    for name in turns:
+        tell(name, work.invoice_id)
+    return "failed"

@@ -1,0 +1,247 @@
+"""What the staff does with an invoice by hand: tries again, writes off, makes void, sets going."""
+
+from __future__ import annotations
+
+from typing import NoReturn
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, or_, select, update
+
+from flask_billing import clock, invoicing, signing, sync
+from flask_billing.collecting.asking import Missing, ask
+from flask_billing.collecting.claiming import (
+    ACTIVE,
+    claim_one,
+    has_flight,
+    transaction,
+    write_claimed,
+)
+from flask_billing.collecting.ending import finish, forget, give_back
+from flask_billing.collecting.loading import Work
+from flask_billing.collecting.trying import Wish
+from flask_billing.collecting.working import work_on
+from flask_billing.collecting.writing import Answer
+from flask_billing.errors import CollectingRefused
+from flask_billing.models import BilledProjectRow, Invoice, InvoiceCollection, table_of
+from flask_billing.state import current
+from flask_billing.transactions import begin_for, require_clean
+
+__all__ = ["retry", "set_terms", "unpark", "void", "write_off"]
+
+_LONGEST_TERMS = 365
+
+
+def retry(invoice_id: UUID, *, made_by: str | None = None) -> InvoiceCollection:
+    """Begin another round now: every usable method is tried in its order; commits the session.
+
+    :param made_by: The host's id of who does it.
+    :returns: How the money of the invoice comes in by now.
+    :raises CollectingRefused: Somebody is at it, or there is nothing to be tried.
+    :raises LookupError: There is no such invoice, or nothing is due on it.
+    """
+    signing.check("retry", made_by)
+    work = _claim(invoice_id, by_hand=False)
+    work.round += 1
+    work.retry_at = None
+    work_on(work, Wish("staff", made_by))
+    return _row(invoice_id)
+
+
+def write_off(invoice_id: UUID, *, reason: str, made_by: str | None = None) -> Invoice:
+    """Give an invoice up: it is not charged any more, and may be paid all the same.
+
+    Commits the session.
+
+    :param reason: One word, such as ``"insolvent"``.
+    :raises CollectingRefused: It is paid, not issued yet, or somebody is at it.
+    :raises GatewayError: The processor refused or did not answer.
+    :raises LookupError: There is no such invoice, or nothing is due on it.
+    """
+    signing.check(reason, made_by)
+    work = _claim(invoice_id, parked_too=True)
+    try:
+        answer = _issued(work)
+        if answer.remote.state == "open":
+            stamp = sync.take_stamp()
+            key = f"write-off-{invoice_id}-{stamp}"
+            written = current().gateway.write_off_invoice(answer.remote.stripe_id, key=key)
+            answer = Answer(written, stamp)
+        finish(work, answer)
+    except BaseException:
+        _leave(work)
+        raise
+    return _invoice(invoice_id)
+
+
+def void(
+    invoice_id: UUID, *, reason: str, made_by: str | None = None, reissue: bool = True
+) -> Invoice:
+    """Make an invoice void, at the processor too; commits the session.
+
+    :param reason: One word, such as ``"wrong_resource"``.
+    :param reissue: Whether its period is to be closed once more; else later months go on.
+    :raises CollectingRefused: It is paid, or somebody is at it.
+    :raises CorrectionRefused: What came of it is used already.
+    :raises GatewayError: The processor refused or did not answer.
+    :raises LookupError: There is no such invoice.
+    """
+    signing.check(reason, made_by)
+    if _find(invoice_id) is None:
+        # Nothing is due on it, so nobody collects it.
+        return invoicing.void(invoice_id, reason=reason, made_by=made_by, reissue=reissue)
+    work = _claim(invoice_id, parked_too=True, written_off_too=True)
+    try:
+        _void_at_processor(work)
+        voided = invoicing.void(invoice_id, reason=reason, made_by=made_by, reissue=reissue)
+        forget(work)
+    except BaseException:
+        _leave(work)
+        raise
+    return voided
+
+
+def unpark(invoice_id: UUID, *, made_by: str | None = None) -> InvoiceCollection:
+    """Have a parked invoice collected once more: somebody has looked at it; commits the session.
+
+    :param made_by: The host's id of who does it.
+    :raises CollectingRefused: It is not parked.
+    :raises LookupError: There is no such invoice, or nothing is due on it.
+    """
+    signing.check("unpark", made_by)
+    require_clean()
+    found = _find(invoice_id)
+    if found is None:
+        raise LookupError(f"There is no invoice {invoice_id}, or nothing is due on it.")
+    row = table_of(InvoiceCollection)
+    now = clock.now()
+    fresh = {"state": "waiting", "state_since": now, "next_try_at": now, "reason": None}
+    with transaction() as connection:
+        set_going = connection.execute(
+            update(row)
+            .where(row.c.invoice_id == invoice_id, row.c.state == "parked")
+            .values(fresh | {"failures": 0, "error_code": None})
+        )
+    if not set_going.rowcount:
+        raise CollectingRefused(f"The invoice {invoice_id} is not parked.")
+    return _row(invoice_id)
+
+
+def set_terms(project_key: str, days: int | None) -> None:
+    """Have a project pay its next invoices by transfer; commits the session.
+
+    :param days: Within how many days, 1 to 365; `None` charges its payment methods again.
+    :raises UnknownProject: There is no such project.
+    :raises ValueError: So many days can't be meant.
+    """
+    if days is not None and not 1 <= days <= _LONGEST_TERMS:
+        raise ValueError(f"Terms are 1 to {_LONGEST_TERMS} days.")
+    connection = begin_for(project_key)
+    row = table_of(BilledProjectRow)
+    connection.execute(update(row).where(row.c.project_key == project_key).values(terms_days=days))
+    current().db.session.commit()
+
+
+def _claim(
+    invoice_id: UUID,
+    *,
+    by_hand: bool = True,
+    parked_too: bool = False,
+    written_off_too: bool = False,
+) -> Work:
+    """Claim an invoice for somebody of the staff.
+
+    :raises CollectingRefused: It is over, its owner is at the bank, or somebody is at work on it.
+    """
+    require_clean()
+    found = _find(invoice_id)
+    if found is None:
+        raise LookupError(f"There is no invoice {invoice_id}, or nothing is due on it.")
+    states = [*ACTIVE, *(["parked"] if parked_too else []), *(["done"] if written_off_too else [])]
+    row = table_of(InvoiceCollection).c
+    away = or_(row.owner_until.is_(None), row.owner_until <= clock.now())
+    invoice = table_of(Invoice).c
+    over = select(invoice.id).where(
+        invoice.id == row.invoice_id, invoice.state.in_(["paid", "void"])
+    )
+    conditions: tuple[ColumnElement[bool], ...] = (row.state.in_(states), away, ~has_flight())
+    work = claim_one(invoice_id, *conditions, ~over.exists(), by_hand=by_hand)
+    if work is None:
+        _refuse(invoice_id, states)
+    return work
+
+
+def _refuse(invoice_id: UUID, states: list[str]) -> NoReturn:
+    invoice, row = _invoice(invoice_id), _row(invoice_id)
+    if invoice.state == "paid":
+        raise CollectingRefused(
+            f"The invoice {invoice_id} is paid. Refund it instead.", reason="paid"
+        )
+    if invoice.state == "void" or row.state not in states:
+        kind = "void" if invoice.state == "void" else row.state
+        hint = " Set it going first." if kind == "parked" else ""
+        raise CollectingRefused(f"The invoice {invoice_id} is {kind}.{hint}")
+    raise CollectingRefused(
+        f"A try to pay the invoice {invoice_id} is under way, or its owner is at the bank's page. "
+        "Wait for what comes of it.",
+        reason="busy",
+    )
+
+
+def _issued(work: Work) -> Answer:
+    if not work.is_issued:
+        raise CollectingRefused(
+            f"The invoice {work.invoice_id} is not issued yet. Make it void instead."
+        )
+    try:
+        return ask(work)
+    except Missing:
+        raise CollectingRefused(
+            f"The processor does not know the invoice {work.invoice_id} any more."
+        ) from None
+
+
+def _void_at_processor(work: Work) -> None:
+    """See to it that nobody can pay the invoice at the processor any more, and write that."""
+    if work.stripe_id is None or work.remote_state == "void":
+        return
+    stamp, gateway = sync.take_stamp(), current().gateway
+    remote = gateway.invoice(work.stripe_id)
+    if remote is not None and remote.state == "paid":
+        finish(work, Answer(remote, stamp))
+        raise CollectingRefused(
+            f"The invoice {work.invoice_id} was paid meanwhile. Refund it instead.", reason="paid"
+        )
+    state = "deleted"
+    if remote is not None and remote.state == "draft":
+        gateway.delete_draft(work.stripe_id)
+    elif remote is not None:
+        state = gateway.void_invoice(work.stripe_id, key=f"void-{work.invoice_id}-{stamp}").state
+    with transaction() as connection:
+        write_claimed(connection, work, remote_state=state)
+
+
+def _leave(work: Work) -> None:
+    """Give the claim back after something failed; whoever collects looks at the invoice soon."""
+    current().db.session.rollback()
+    give_back(work)
+
+
+def _find(invoice_id: UUID) -> InvoiceCollection | None:
+    session = current().db.session
+    found: InvoiceCollection | None = session.get(
+        InvoiceCollection, invoice_id, populate_existing=True
+    )
+    session.commit()
+    return found
+
+
+def _row(invoice_id: UUID) -> InvoiceCollection:
+    row: InvoiceCollection = current().db.session.get_one(
+        InvoiceCollection, invoice_id, populate_existing=True
+    )
+    return row
+
+
+def _invoice(invoice_id: UUID) -> Invoice:
+    found: Invoice = current().db.session.get_one(Invoice, invoice_id, populate_existing=True)
+    return found
