@@ -4,17 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import TypeVar
-from uuid import UUID
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import select
 
-from flask_billing import payment_methods, sync
-from flask_billing.errors import BillingError, GatewayRefusal
-from flask_billing.gateways import Customer, Gateway, RemoteSetupSession
-from flask_billing.models import BillingInfo, PaymentMethod, SetupSession
+from flask_billing import customers, payment_methods, sync
+from flask_billing.errors import GatewayRefusal
+from flask_billing.events.money import MONEY
+from flask_billing.events.owning import (
+    NotYet,
+    billing_info_id,
+    is_ours,
+    is_to_come,
+    local_id,
+    session_of,
+    session_row,
+)
+from flask_billing.models import PaymentMethod, SetupSession
 from flask_billing.state import current
 
-__all__ = ["BUILT_IN", "NotYet", "is_ours"]
+__all__ = ["BUILT_IN"]
 
 T = TypeVar("T")
 
@@ -22,43 +30,17 @@ T = TypeVar("T")
 _BuiltIn = Callable[[str, str | None], bool]
 
 
-class NotYet(BillingError):
-    """Something that the event builds on is not known yet; it will be, so try again."""
-
-
-def is_ours(customer_id: str | None) -> bool:
-    """Return whether an object may be ours, as far as its customer tells.
-
-    :raises NotYet: The customer is ours, and not written down yet.
-    """
-    if customer_id is None or _billing_info_id(customer_id) is not None:
-        return True
-    return _is_to_come(customer_id)
-
-
 def _setup_session(session_id: str, customer_id: str | None) -> bool:
-    row = _session_row(SetupSession.stripe_id == session_id)
+    row = session_row(SetupSession.stripe_id == session_id)
     if row is None:
-        row = _session_of(_local_id(lambda gateway: gateway.setup_session(session_id)))
+        row = session_of(local_id(lambda gateway: gateway.setup_session(session_id)))
     if row is None:
         return False
     return _finish(row, session_id)
 
 
-def _local_id(
-    fetch: Callable[[Gateway], Customer | RemoteSetupSession],
-) -> str | None:
-    """Return the id of our row that something was made for; `None` if it is unknown there."""
-    try:
-        return fetch(current().gateway).local_id
-    except GatewayRefusal as error:
-        if error.code == "resource_missing":
-            return None
-        raise
-
-
 def _setup_intent(intent_id: str, customer_id: str | None) -> bool:
-    row = _session_of(current().gateway.setup_intent_local_id(intent_id))
+    row = session_of(current().gateway.setup_intent_local_id(intent_id))
     if row is None:
         return False
     if row.stripe_id is None:
@@ -109,28 +91,24 @@ def _payment_method(method_id: str, customer_id: str | None) -> bool:
         return True
     if answer.details is None or answer.details.customer_id is None:
         # Gone before we ever knew it.
-        return customer_id is not None and _billing_info_id(customer_id) is not None
+        return customer_id is not None and billing_info_id(customer_id) is not None
     return _attached(answer.details.customer_id, answer)
+
+
+def _renewed(method_id: str, customer_id: str | None) -> bool:
+    ours = _payment_method(method_id, customer_id)
+    if ours:
+        payment_methods.renew(method_id)
+    return ours
 
 
 def _attached(customer_id: str, answer: sync.Answer) -> bool:
     """Take over a method that somebody saved beside our pages, if its customer is ours."""
-    info_id = _billing_info_id(customer_id)
+    info_id = billing_info_id(customer_id)
     if info_id is not None:
         payment_methods.adopt(info_id, answer)
         return True
-    return _is_to_come(customer_id)
-
-
-def _is_to_come(customer_id: str) -> bool:
-    """Return `False` for a customer that is not ours.
-
-    :raises NotYet: It is: its metadata names a stay on the processor's page that we started.
-    """
-    row = _session_of(_local_id(lambda gateway: gateway.customer(customer_id)))
-    if row is None or row.state == "expired":
-        return False
-    raise NotYet("The customer that this belongs to has not been written down yet.")
+    return is_to_come(customer_id)
 
 
 def _mandate(mandate_id: str, customer_id: str | None) -> bool:
@@ -157,7 +135,9 @@ def _customer(object_id: str, customer_id: str | None) -> bool:
     known = _of_this_account(lambda: sync.customer(object_id))
     if known is None:
         return False
-    return known or _is_to_come(object_id)
+    if known:
+        customers.wake(object_id)
+    return known or is_to_come(object_id)
 
 
 def _of_this_account(ask: Callable[[], T]) -> T | None:
@@ -180,6 +160,7 @@ def _tax_id(object_id: str, customer_id: str | None) -> bool:
 
 #: Event types and what is done about each.
 BUILT_IN: Mapping[str, _BuiltIn] = {
+    **MONEY,
     "checkout.session.completed": _setup_session,
     "checkout.session.expired": _setup_session,
     "customer.deleted": _customer,
@@ -189,33 +170,9 @@ BUILT_IN: Mapping[str, _BuiltIn] = {
     "customer.updated": _customer,
     "mandate.updated": _mandate,
     "payment_method.attached": _payment_method,
-    "payment_method.automatically_updated": _payment_method,
+    "payment_method.automatically_updated": _renewed,
     "payment_method.detached": _payment_method,
-    "payment_method.updated": _payment_method,
+    "payment_method.updated": _renewed,
     "setup_intent.setup_failed": _setup_intent,
     "setup_intent.succeeded": _setup_intent,
 }
-
-
-def _billing_info_id(customer_id: str) -> UUID | None:
-    session = current().db.session
-    query = select(BillingInfo.id).where(BillingInfo.stripe_id == customer_id)
-    found: UUID | None = session.scalar(query)
-    session.commit()
-    return found
-
-
-def _session_of(local_id: str | None) -> SetupSession | None:
-    """Return the row that something at the processor was made for, if it is one of ours."""
-    try:
-        row_id = UUID(local_id or "")
-    except ValueError:
-        return None
-    return _session_row(SetupSession.id == row_id)
-
-
-def _session_row(condition: ColumnElement[bool]) -> SetupSession | None:
-    session = current().db.session
-    row = session.scalars(select(SetupSession).where(condition).limit(1)).first()
-    session.commit()
-    return row

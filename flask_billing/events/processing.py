@@ -22,9 +22,10 @@ from sqlalchemy import update
 
 from flask_billing import clock, projects, signals
 from flask_billing.errors import BillingError
-from flask_billing.events.built_in import BUILT_IN, NotYet, is_ours
+from flask_billing.events.built_in import BUILT_IN
 from flask_billing.events.claiming import Claimed, claim
 from flask_billing.events.handling import handle
+from flask_billing.events.owning import NotYet, is_ours
 from flask_billing.events.registry import handlers_for
 from flask_billing.models import BillingEvent, table_of
 from flask_billing.state import current

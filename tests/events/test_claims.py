@@ -139,7 +139,7 @@ def test_poisoned_event_does_not_block_others(each_world: World) -> None:
     ("how", "error", "code"),
     [
         ({"how": "error_500"}, "GatewayUnavailable", "server_error"),
-        ({"how": "rate_limit"}, "GatewayUnavailable", "rate_limit"),
+        ({"how": "rate_limit"}, "GatewayUnavailable", "rate_limited"),
         ({"how": "refuse", "status": 401, "code": "x"}, "GatewayError", "x"),
         ({"how": "refuse", "status": 400, "code": "a b"}, "GatewayRefusal", None),
     ],
