@@ -9,16 +9,17 @@ from time import monotonic
 from typing import Any, TypeVar
 
 from flask import current_app
+from sqlalchemy import exists, select
 
-from flask_billing import clock, signals, sync
+from flask_billing import clock, projects, signals, sync, waking
 from flask_billing.errors import BillingError, GatewayError, GatewayRefusal
 from flask_billing.gateways import Customer, CustomerDetails, PaymentMethodDetails
 from flask_billing.ids import uuid7
-from flask_billing.models import BillingInfo, PaymentMethod
+from flask_billing.models import BillingInfo, InvoiceCollection, PaymentMethod
 from flask_billing.state import current
 from flask_billing.transactions import require_clean
 
-__all__ = ["DetailsRefused", "LiveDetails", "live_details", "read", "update"]
+__all__ = ["DetailsRefused", "LiveDetails", "live_details", "read", "update", "wake"]
 
 T = TypeVar("T")
 
@@ -194,9 +195,27 @@ def update(
         if name is None:
             raise
         raise DetailsRefused({name: _REASONS.get(error.code or "", "invalid")}) from None
+    wake(stripe_id)
     app: Any = current_app._get_current_object()  # type: ignore[attr-defined]
     signals.billing_details_changed.send(app, billing_info=billing_info)
     return customer
+
+
+def wake(stripe_id: str) -> None:
+    """Have invoices looked at that wait for the address which their tax needs.
+
+    Commits the session.
+    """
+    session = current().db.session
+    waiting = exists().where(
+        InvoiceCollection.billing_info_id == BillingInfo.id, InvoiceCollection.needs == "address"
+    )
+    info_id = session.scalar(
+        select(BillingInfo.id).where(BillingInfo.stripe_id == stripe_id, waiting)
+    )
+    if info_id is not None:
+        waking.wake(projects.connection(), info_id, needs="address")
+    session.commit()
 
 
 def _replace_tax_id(stripe_id: str, tax_id: tuple[str, str] | None, key: str) -> None:

@@ -13,7 +13,7 @@ from flask import current_app
 from sqlalchemy import and_, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from flask_billing import clock, projects, signals
+from flask_billing import clock, projects, signals, waking
 from flask_billing.errors import GatewayError
 from flask_billing.gateways import Mandate, PaymentMethodDetails
 from flask_billing.models import BillingInfo, GatewayAccount, PaymentMethod, SyncStamp
@@ -168,6 +168,8 @@ def ask(stripe_id: str) -> Answer:
 def write(answer: Answer) -> bool:
     """Write what the processor said of a payment method that we know; commits the session.
 
+    One that can be charged again has what waits for it looked at.
+
     :returns: Whether it was written; a newer stamp refuses, and what is gone stays gone.
     """
     if answer.known is None:
@@ -176,9 +178,27 @@ def write(answer: Answer) -> bool:
     if answer.details is None or answer.details.customer_id != customer_id:
         # One that left its customer can never be charged again.
         return write_removal(method_id, info_id, answer.stamp)
+    is_renewed = answer.usable and _renew(method_id, answer.stamp)
     written = _write(method_id, answer.stamp, usable=answer.usable)
+    if is_renewed:
+        waking.wake(projects.connection(), info_id)
     current().db.session.commit()
     return written
+
+
+def _renew(method_id: UUID, stamp: int) -> bool:
+    """Note that a method which could not be charged can be; returns whether it was so."""
+    renewed = projects.connection().execute(
+        update(PaymentMethod)
+        .where(
+            PaymentMethod.id == method_id,
+            PaymentMethod.stamp < stamp,
+            PaymentMethod.removed_at.is_(None),
+            PaymentMethod.usable.is_(False),
+        )
+        .values(changed_at=clock.now())
+    )
+    return bool(renewed.rowcount)
 
 
 def write_payment_method(

@@ -10,21 +10,27 @@ from flask_billing.payment_methods.adding import start
 from flask_billing.payment_methods.adopting import adopt
 from flask_billing.payment_methods.checks import ban
 from flask_billing.payment_methods.completing import Completion, complete, finish
+from flask_billing.payment_methods.looking import LookReport, look_again
 from flask_billing.payment_methods.order import move
-from flask_billing.payment_methods.removing import remove, why_kept
+from flask_billing.payment_methods.removing import kept, remove, why_kept
+from flask_billing.payment_methods.renewing import renew
 from flask_billing.payment_methods.sharing import share
 from flask_billing.payment_methods.sweeping import SweepReport, sweep
 
 __all__ = [
     "Completion",
+    "LookReport",
     "SweepReport",
     "adopt",
     "ban",
     "complete",
     "finish",
+    "kept",
     "listen",
+    "look_again",
     "move",
     "remove",
+    "renew",
     "share",
     "start",
     "sweep",

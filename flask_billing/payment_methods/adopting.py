@@ -8,7 +8,7 @@ from flask import current_app
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
-from flask_billing import signals, sync
+from flask_billing import projects, signals, sync, waking
 from flask_billing.models import BillingInfo, PaymentMethod
 from flask_billing.ordering import arrange, present
 from flask_billing.payment_methods.checks import CHECKING, first_refusal, place_hold
@@ -70,6 +70,7 @@ def _insert(info_id: UUID, answer: sync.Answer, refusal: str | None) -> PaymentM
         session.add(method)
         session.flush()
         arrange(session, [*others, method])
+        waking.wake(projects.connection(), info_id)
         session.commit()
     except IntegrityError:
         session.rollback()

@@ -10,7 +10,7 @@ from flask import current_app
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
-from flask_billing import clock
+from flask_billing import clock, projects, waking
 from flask_billing.errors import (
     GatewayError,
     PaymentActionRequired,
@@ -171,5 +171,9 @@ def _end(hold: PaymentHold, state: str) -> None:
 
 def _decide(method: PaymentMethod, refusal: str | None) -> None:
     """Replace the refusal of a method that is being checked; one for another reason stays."""
-    if method.refusal == CHECKING:
-        method.refusal = refusal
+    if method.refusal != CHECKING:
+        return
+    method.refusal = refusal
+    if refusal is None:
+        method.changed_at = clock.now()
+        waking.wake(projects.connection(), method.billing_info_id)

@@ -16,7 +16,7 @@ from flask import current_app
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
-from flask_billing import clock, projects, signals, sync
+from flask_billing import clock, projects, signals, sync, waking
 from flask_billing.errors import GatewayError, GatewayRefusal, GatewayUnavailable, NotOurs
 from flask_billing.gateways import CustomerDetails, PaymentMethodDetails, RemoteSetupSession
 from flask_billing.models import BilledProjectRow, BillingInfo, PaymentMethod, SetupSession
@@ -263,6 +263,8 @@ def _save(row_id: UUID, found: _Found) -> Completion:
         project.billing_info = info
         _place(info, method, found.twins)
         row.end("complete")
+        session.flush()
+        waking.wake(projects.connection(), info.id)
     row.stripe_id = found.session_id
     row.payment_method_id = method.id
     session.commit()

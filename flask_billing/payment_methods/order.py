@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from flask_billing import projects
+from flask_billing import clock, projects, waking
 from flask_billing.errors import NotOurs
 from flask_billing.models import PaymentMethod
 from flask_billing.ordering import arrange, present
@@ -17,7 +17,8 @@ __all__ = ["find", "move"]
 def move(project: Any, method_id: UUID, *, direction: str) -> None:
     """Put a payment method of `project` one place up or down; commits the session.
 
-    At the end of the order nothing happens.
+    The one that is tried earlier now may be tried at once, where an invoice waits. At the end of
+    the order nothing happens.
 
     :param direction: ``"up"`` (tried earlier) or ``"down"``.
     :raises NotOurs: The project has no such payment method.
@@ -33,7 +34,9 @@ def move(project: Any, method_id: UUID, *, direction: str) -> None:
         there = here + (-1 if direction == "up" else 1)
         if 0 <= there < len(methods):
             methods[here], methods[there] = methods[there], methods[here]
+            methods[min(here, there)].changed_at = clock.now()
             arrange(session, methods)
+            waking.wake(projects.connection(), method.billing_info_id)
     session.commit()
 
 

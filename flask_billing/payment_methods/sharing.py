@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask_billing import projects
+from flask_billing import projects, waking
 from flask_billing.errors import MethodNeeded, SharingRefused
 from flask_billing.ordering import present
 from flask_billing.payment_methods.adding import close_open_session
@@ -36,4 +36,6 @@ def share(project: Any, other: Any) -> None:
             "The project has no payment method that could be charged. Add one first."
         )
     other.billing_info_id = info_id
+    session.flush()
+    waking.wake(projects.connection(), info_id)
     session.commit()

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from uuid import UUID
 
+from sqlalchemy import update
+
+from flask_billing import projects
 from flask_billing.gateways import PaymentMethodDetails
-from flask_billing.models import PaymentMethod
+from flask_billing.models import Dispute, PaymentMethod, table_of
 from flask_billing.ordering import arrange, present
 from flask_billing.payment_methods.removing import finish_removal, mark_leaving
 from flask_billing.state import current
 from flask_billing.transactions import begin
 
 __all__ = ["replace", "replace_twins", "twins_of"]
+
+#: How a method is refused until staff accept it.
+_DISPUTED = "disputed"
 
 
 def twins_of(details: PaymentMethodDetails, customer_id: str) -> frozenset[str]:
@@ -34,13 +41,29 @@ def replace(
 ) -> None:
     """Give `method` the place of the first of `replaced`, and mark those as leaving.
 
+    A card that a bank complained of is not charged again because it was saved once more.
+
     :param methods: All others in their order; the caller holds their lock, and commits.
     """
     place = methods.index(replaced[0])
     rest = [other for other in methods if other not in replaced and other is not method]
+    _inherit(method, [other.id for other in replaced if other.refusal == _DISPUTED])
     for other in replaced:
         mark_leaving(other)
     arrange(current().db.session, [*rest[:place], method, *rest[place:]])
+
+
+def _inherit(method: PaymentMethod, disputed_ids: Sequence[UUID]) -> None:
+    """Refuse a method for the disputes of the same card, which staff find with it from now on."""
+    if not disputed_ids:
+        return
+    method.refusal = _DISPUTED
+    dispute = table_of(Dispute)
+    projects.connection().execute(
+        update(dispute)
+        .where(dispute.c.payment_method_id.in_(disputed_ids))
+        .values(payment_method_id=method.id)
+    )
 
 
 def replace_twins(method: PaymentMethod) -> None:
