@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 from flask import Blueprint
 
 from flask_billing.errors import BillingDisabled
-from flask_billing.web import alerts, codes, invoices, usage, views
+from flask_billing.web import alerts, codes, invoices, paying, usage, views
 from flask_billing.web.errors import handle_billing_disabled, handle_payment_method_required
+from flask_billing.web.mail import write_letter
 from flask_billing.web.rendering import context, keep_private
 from flask_billing.web.staff import add_staff
 from flask_billing.web.views import refuse_while_disabled
@@ -17,9 +18,16 @@ from flask_billing.web.webhook import add_webhook
 if TYPE_CHECKING:
     from flask_billing.settings import Settings
 
-__all__ = ["handle_payment_method_required", "make_blueprint"]
+__all__ = ["handle_payment_method_required", "make_blueprint", "write_letter"]
 
-_ROUTES = (*views.ROUTES, *usage.ROUTES, *invoices.ROUTES, *alerts.ROUTES, *codes.ROUTES)
+_ROUTES = (
+    *views.ROUTES,
+    *usage.ROUTES,
+    *invoices.ROUTES,
+    *paying.ROUTES,
+    *alerts.ROUTES,
+    *codes.ROUTES,
+)
 
 
 def make_blueprint(settings: Settings) -> Blueprint:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from flask import flash, jsonify, make_response, redirect, render_template, request, url_for
 
-from flask_billing.errors import SpendingLimitReached
+from flask_billing.errors import PaymentOverdue, SpendingLimitReached
 from flask_billing.web import addresses, rendering
 from flask_billing.web.i18n import gettext
 from flask_billing.web.safe_next import here
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "LIMIT_TYPE",
+    "OVERDUE_TYPE",
     "PROBLEM_TYPE",
     "handle_billing_disabled",
     "handle_payment_method_required",
@@ -27,6 +28,7 @@ __all__ = [
 #: Name the refusals for programs; they never change.
 PROBLEM_TYPE = "urn:flask-billing:payment-method-required"
 LIMIT_TYPE = "urn:flask-billing:spending-limit-reached"
+OVERDUE_TYPE = "urn:flask-billing:payment-overdue"
 
 _PAGE = "text/html"
 _JSON = ("application/json", "application/problem+json")
@@ -58,6 +60,11 @@ def _asks_for_json() -> bool:
 
 
 def _sentence(error: PaymentMethodRequired) -> str:
+    if isinstance(error, PaymentOverdue):
+        return gettext(
+            "An invoice of this project could not be paid. Nothing that costs can be created until "
+            "it is."
+        )
     if isinstance(error, SpendingLimitReached):
         return gettext(
             "A spending limit of this project is reached, so nothing that costs can be created "
@@ -71,12 +78,20 @@ def _sentence(error: PaymentMethodRequired) -> str:
     )
 
 
+def _kind(error: PaymentMethodRequired) -> tuple[str, str]:
+    """Return the type and the title of a refusal."""
+    if isinstance(error, PaymentOverdue):
+        return OVERDUE_TYPE, gettext("An invoice is past due")
+    if isinstance(error, SpendingLimitReached):
+        return LIMIT_TYPE, gettext("A spending limit is reached")
+    return PROBLEM_TYPE, gettext("A payment method is required")
+
+
 def _problem(error: PaymentMethodRequired) -> Response:
-    is_limit = isinstance(error, SpendingLimitReached)
-    required = gettext("A payment method is required")
+    kind, title = _kind(error)
     problem = {
-        "type": LIMIT_TYPE if is_limit else PROBLEM_TYPE,
-        "title": gettext("A spending limit is reached") if is_limit else required,
+        "type": kind,
+        "title": title,
         "status": 402,
         "detail": _sentence(error),
         "resource": error.resource,

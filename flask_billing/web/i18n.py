@@ -2,22 +2,29 @@
 
 Where the host uses Flask-Babel, its locale holds, and its translation directories may add languages
 as `flask_billing.mo`. Elsewhere the browser's wish is matched against the languages that we ship.
+Where there is no request, as for letters, :func:`speaking` says which language it is.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from babel import Locale
+from babel import Locale, UnknownLocaleError
 from babel.support import NullTranslations, Translations
 from flask import current_app, request
 
-__all__ = ["DOMAIN", "N_", "gettext", "language", "locale", "ngettext"]
+__all__ = ["DOMAIN", "N_", "gettext", "language", "locale", "ngettext", "speaking"]
 
 DOMAIN = "flask_billing"
 DIRECTORY = Path(__file__).parent / "translations"
+
+
+_spoken: ContextVar[Locale | None] = ContextVar("flask_billing_spoken", default=None)
 
 
 def N_(message: str) -> str:  # noqa: N802 - the name by which gettext's tools know it
@@ -38,12 +45,29 @@ def ngettext(singular: str, plural: str, num: int, **variables: Any) -> str:
 
 def locale() -> Locale:
     """Return the reader's locale."""
+    spoken = _spoken.get()
+    if spoken is not None:
+        return spoken
     if _host_translates():
         from flask_babel import get_locale
 
         chosen: Locale | None = get_locale()
         return chosen or Locale("en")
     return Locale.parse(request.accept_languages.best_match(_shipped(), default="en"))
+
+
+@contextmanager
+def speaking(name: str | None) -> Iterator[None]:
+    """Speak a language while a `with` block runs, whoever asks.
+
+    :param name: Such as ``"de"`` or ``"pt-BR"``; for `None`, and for one that does not exist, the
+        default of the host's Flask-Babel, or English.
+    """
+    token = _spoken.set(_known(name) or _host_default())
+    try:
+        yield
+    finally:
+        _spoken.reset(token)
 
 
 def language() -> str:
@@ -58,6 +82,22 @@ def _translations() -> NullTranslations:
     if _host_translates():
         directories += current_app.extensions["babel"].translation_directories
     return _catalog(str(chosen), tuple(directories))
+
+
+def _known(name: str | None) -> Locale | None:
+    try:
+        return Locale.parse(name.replace("-", "_")) if name else None
+    except (UnknownLocaleError, ValueError):
+        return None
+
+
+def _host_default() -> Locale:
+    if not _host_translates():
+        return Locale("en")
+    from flask_babel import get_babel
+
+    default: Locale = get_babel().instance.default_locale
+    return default
 
 
 def _host_translates() -> bool:

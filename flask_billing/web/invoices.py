@@ -1,4 +1,4 @@
-"""The invoices of a project: all of them, and one with its lines, deductions and totals."""
+"""The invoices of a project: all of them, and one with its lines, totals and payments."""
 
 from __future__ import annotations
 
@@ -12,10 +12,14 @@ from flask_billing import invoicing, projects
 from flask_billing.models import Invoice, InvoiceLine
 from flask_billing.periods import Span, name_of
 from flask_billing.web import amounts, downloads, presenters
-from flask_billing.web.access import project_of
+from flask_billing.web.access import can_manage, project_of
+from flask_billing.web.forms import ActionForm
+from flask_billing.web.looking import Look, look_at
 
 if TYPE_CHECKING:
     from flask import Response
+
+    from flask_billing.web.presenters import Progress
 
 __all__ = ["ROUTES"]
 
@@ -37,16 +41,21 @@ def invoices(project_id: Any) -> str:
         project=project,
         project_id=project_id,
         invoices=presenters.invoices_shown(shown),
+        can_manage=can_manage(project),
         newer=here if before is not None else None,
         older=f"{here}?before={older}" if older else None,
     )
 
 
 def invoice(project_id: Any, invoice_id: UUID) -> str:
-    """Show an invoice: grouped, then line by line, some at a time."""
+    """Show an invoice: how far its money is, grouped, then line by line, some at a time."""
     project = project_of(project_id)
-    found = invoicing.invoice_of(projects.key_of(project), invoice_id)
-    after = _position()
+    key, after = projects.key_of(project), _position()
+    invoicing.invoice_of(key, invoice_id)
+    look = look_at(presenters.progress_of(invoice_id).collection, project)
+    # Rows are read after the calls: what the processor said may just have been written into them.
+    progress = presenters.progress_of(invoice_id)
+    found = progress.invoice
     lines = invoicing.lines_of(found, after, _LINES)
     if after and not lines:
         abort(404)
@@ -55,11 +64,17 @@ def invoice(project_id: Any, invoice_id: UUID) -> str:
         "billing/invoice.html",
         project=project,
         project_id=project_id,
+        form=ActionForm(),
+        can_manage=can_manage(project),
         currency=found.currency.upper(),
-        invoice=presenters.invoice_shown(found),
+        invoice=presenters.invoice_shown(progress),
+        document=look.document,
+        missing=look.missing,
         sections=presenters.sections_of(invoicing.groups_of(found), found.currency),
         sum_rows=presenters.sums_of(found, found.currency, is_final=True),
+        settled_rows=presenters.settled_of(progress.collection, found.currency),
         rows=presenters.lines_of(lines, project, whole, found.currency),
+        **_payments(progress, look, project),
         **_places(found, lines, after, project_id),
     )
 
@@ -99,6 +114,33 @@ def _position() -> int:
     if not text.isascii() or not text.isdecimal() or len(text) > 9:
         abort(404)
     return int(text)
+
+
+def _payments(progress: Progress, look: Look, project: Any) -> dict[str, Any]:
+    """Return what was tried and given back, and what the invoice can be paid with."""
+    if progress.collection is None:
+        return {"choices": [], "tries": [], "refunds": []}
+    attempts = presenters.attempts_of(progress.invoice.id)
+    payments = presenters.payments_of(progress.invoice.id)
+    return {
+        "choices": _choices(progress, look, project, presenters.declined_since_changed(attempts)),
+        "tries": presenters.tries_shown(attempts, payments, look.live),
+        "refunds": presenters.refunds_shown(progress.invoice.id),
+    }
+
+
+def _choices(
+    progress: Progress, look: Look, project: Any, declined: set[UUID]
+) -> list[presenters.Choice]:
+    """Return the payment methods of who pays the invoice, unless the project left them since."""
+    collection = progress.collection
+    if collection is None or not progress.can_be_paid:
+        return []
+    methods = projects.payment_methods_of(project)
+    if any(method.billing_info_id != collection.billing_info_id for method in methods):
+        return []
+    rows = presenters.rows_of(methods)
+    return presenters.choices_of(presenters.methods_of(rows, look.live, kept={}), declined)
 
 
 def _places(

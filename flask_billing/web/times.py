@@ -10,7 +10,7 @@ from flask_billing import clock
 from flask_billing.periods import Span, month_of
 from flask_billing.web.i18n import locale
 
-__all__ = ["day", "distance", "last_day", "moment", "period"]
+__all__ = ["day", "distance", "last_day", "moment", "month", "period"]
 
 
 def moment(at: datetime) -> str:
@@ -41,11 +41,16 @@ def last_day(span: Span) -> date:
     return (span.end - timedelta(microseconds=1)).astimezone(UTC).date()
 
 
+def month(of: date) -> str:
+    """Return what the month of a day is called, such as "October 2026"."""
+    return format_skeleton("yMMMM", of, locale=locale())
+
+
 def period(span: Span) -> str:
     """Return what a period is called: "October 2026", or its days where it is a part of a month."""
     first, last = span.start.astimezone(UTC).date(), last_day(span)
     if span == month_of(span.start):
-        return format_skeleton("yMMMM", first, locale=locale())
+        return month(first)
     if first == last:
         return format_skeleton("yMMMd", first, locale=locale())
     return format_interval(first, last, "yMMMd", locale=locale())

@@ -252,14 +252,16 @@ def _farewell(*, is_gone: bool) -> tuple[str, str]:
 
 def _kept(project: Any, methods: list[PaymentMethod]) -> dict[UUID, str]:
     """Return the payment methods that can't be removed with the reason, in words."""
-    usable = [method for method in methods if method.is_usable]
-    if len(usable) != 1 or payment_methods.why_kept(project, usable[0]) is None:
-        return {}
-    reason = gettext(
+    needed = gettext(
         "This is the last payment method that can be charged, and there is still something that "
         "has to be paid for. Add another one first."
     )
-    return {usable[0].id: reason}
+    charged = gettext("A payment with it is under way. Remove it once the outcome is known.")
+    reasons = payment_methods.kept(project, methods)
+    return {
+        method_id: charged if reason == "being_charged" else needed
+        for method_id, reason in reasons.items()
+    }
 
 
 def _look(info: BillingInfo | None) -> tuple[customers.LiveDetails, bool]:
@@ -294,7 +296,12 @@ def _save_details(project: Any, project_id: Any, info: BillingInfo) -> Response 
         return _details_page(
             project, project_id, form, state="unsaved", sharing=sharing, status=503
         )
-    flash(gettext("Your billing details were saved."), "success")
+    saved = gettext("Your billing details were saved.")
+    if presenters.waits_for_address(projects.key_of(project)):
+        saved = gettext(
+            "Your billing details were saved. The invoice that waited for them goes on by itself."
+        )
+    flash(saved, "success")
     return _to_index(project_id)
 
 

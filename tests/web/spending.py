@@ -57,6 +57,7 @@ def add_records(
     project_id: int = OWN,
     resource_type: str = "machine",
     slot: str = "compute",
+    currency: str = "usd",
 ) -> None:
     """Have a project use many things at once."""
     rates = app.extensions["billing"].settings.rates
@@ -66,7 +67,7 @@ def add_records(
             "resource_type": resource_type,
             "resource_id": resource_id,
             "slot": slot,
-            "rate_id": rates.at(rate, "usd", started_at).id,
+            "rate_id": rates.at(rate, currency, started_at).id,
             "quantity": Decimal(quantity),
             "started_at": started_at,
             "ended_at": ended_at,

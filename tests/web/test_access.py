@@ -24,6 +24,8 @@ CHANGES = [
     ("POST", "/payment-methods/0197f000-0000-7000-8000-000000000001/remove"),
     ("GET", "/credit-code"),
     ("POST", "/credit-code"),
+    ("POST", "/invoices/0197f000-0000-7000-8000-000000000001/pay"),
+    ("POST", "/invoices/0197f000-0000-7000-8000-000000000001/pay-on-page"),
 ]
 # What whoever sees the project may see and do.
 SEEN = [

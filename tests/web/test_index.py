@@ -321,7 +321,7 @@ def test_method_that_the_processor_forgot_is_gone_as_soon_as_that_is_sure(
         method = db.session.scalars(db.select(PaymentMethod)).one()
         method.stripe_id = "pm_gone"
         db.session.commit()
-    person.sandbox.fail("GET /v1/payment_methods/*", how="rate_limit")
+    person.sandbox.fail("GET /v1/payment_methods/*", how="rate_limit", times=4)
 
     unsure, sure = (text_of(person.page()) for _ in range(2))
 

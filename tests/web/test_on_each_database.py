@@ -7,8 +7,11 @@ from datetime import date
 import pytest
 from flask import Flask
 
-from flask_billing import clock, credits, invoicing
+from flask_billing import clock, collecting, credits, invoicing
+from flask_billing.sandbox import Sandbox
 from tests.host import Project, create_app, db
+from tests.web.conftest import Person, method_ids
+from tests.web.owing import use_and_close
 from tests.web.spending import add_record, add_uses, at, begin
 from tests.web.test_index import text_of
 
@@ -49,3 +52,41 @@ def look(app: Flask) -> None:
     assert "So far 3.00 USD" in text_of(pages["/usage"])
     assert "machine.small" in pages[f"/invoices/{june}.csv"].text
     assert "api.call" in pages["/usage.csv"].text
+
+
+@pytest.mark.database
+def test_invoice_is_paid_on_its_page_on_each_database(
+    database_url: str, stripe_sandbox: Sandbox
+) -> None:
+    app = create_app(
+        database_url,
+        STRIPE_SECRET_KEY=stripe_sandbox.secret_key,
+        STRIPE_API_BASE=stripe_sandbox.url,
+        BILLING_RATES="rates.toml",
+    )
+    with app.app_context():
+        db.create_all()
+        db.session.add_all([Project(id=1, name="own"), Project(id=2, name="other")])
+        db.session.commit()
+    with clock.moved(lambda: at(9, 2)):
+        begin(app, at(8, 1))
+        pay(app, Person(app.test_client(), stripe_sandbox))
+    app.extensions["billing"].threads.shutdown()
+
+
+def pay(app: Flask, person: Person) -> None:
+    person.save_card("4000000000000341")
+    [august] = use_and_close(app)
+    with app.app_context():
+        collecting.collect()
+    person.save_card()
+    unpaid = text_of(person.page())
+
+    chosen = {"payment_method": str(method_ids(app)[1]), "amount": "1613"}
+    person.send(f"/invoices/{august}/pay", chosen)
+
+    assert "The invoice for August 2026 could not be charged" in unpaid
+    paid = text_of(person.page(f"/invoices/{august}"))
+    assert "Visa ending in 4242 What came of it paid" in paid
+    assert "Visa ending in 0341 What came of it your bank declined it" in paid
+    assert "Everything is set" in text_of(person.page())

@@ -14,7 +14,7 @@ from flask import Flask, request
 from flask.testing import FlaskClient
 from sqlalchemy import Engine, event, select
 
-from flask_billing import clock
+from flask_billing import auditing, clock
 from flask_billing.events import Notice
 from flask_billing.ids import uuid7
 from flask_billing.models import BillingEvent, BillingEventHandling
@@ -208,8 +208,8 @@ def test_while_billing_is_off_they_answer_501(
     assert "Billing is switched off on this site" in response.text
 
 
-def test_address_of_the_staff_pages_leads_to_the_events(staff: FlaskClient) -> None:
-    assert staff.get("/billing/staff").location == LIST
+def test_address_of_the_staff_pages_leads_to_the_money(staff: FlaskClient) -> None:
+    assert staff.get("/billing/staff").location == "/billing/staff/invoices"
 
 
 @pytest.mark.parametrize("path", [LIST, f"{LIST}/evt_1"])
@@ -726,6 +726,26 @@ def test_failed_event_is_repeated(app: Flask, staff: FlaskClient) -> None:
     assert stored(app, "evt_2").state == "failed"
 
 
+def test_repeating_is_noted_with_what_came_of_it(
+    app: Flask, staff: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(billing._hooks, "actor", lambda: 42)
+    in_work = pending(2, NOW + HOUR, claimed_by=uuid7(), attempts=1)
+    store(app, failed(1), in_work)
+
+    for stripe_id in ("evt_1", "evt_2"):
+        staff.post(f"{LIST}/{stripe_id}")
+
+    with app.app_context():
+        entries = {entry.object_id: entry for entry in auditing.entries(object_type="event")}
+        assert {e.action for e in entries.values()} == {"repeat_event"}
+        assert {key: e.outcome for key, e in entries.items()} == {
+            "evt_1": "done",
+            "evt_2": "refused",
+        }
+        assert {e.made_by for e in entries.values()} == {"42"}
+
+
 def test_repeating_twice_is_as_good_as_once(app: Flask, staff: FlaskClient) -> None:
     store(app, failed(1), an_event(2))
 
@@ -796,7 +816,7 @@ class TestWithoutWorkers:
         return {"BILLING_EVENT_PROCESSING": "after_response"}
 
     def test_repeated_event_is_processed(self, app: Flask, staff: FlaskClient) -> None:
-        store(app, failed(1, type="invoice.paid"))
+        store(app, failed(1, type="plan.created"))
 
         staff.post(f"{LIST}/evt_1").close()
 

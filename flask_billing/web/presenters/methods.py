@@ -15,7 +15,16 @@ if TYPE_CHECKING:
     from flask_billing.gateways import PaymentMethodDetails
     from flask_billing.models import PaymentMethod
 
-__all__ = ["Method", "Row", "State", "methods_of", "refusal_sentence", "rows_of"]
+__all__ = [
+    "Method",
+    "Row",
+    "State",
+    "label_of",
+    "methods_of",
+    "name_of",
+    "refusal_sentence",
+    "rows_of",
+]
 
 _BRANDS = {
     "american_express": "American Express",
@@ -61,6 +70,7 @@ _REFUSALS = {
     "banned": N_("can't be used: this card is blocked here"),
     "country": N_("can't be used: cards from its country are not accepted here"),
     "declined": N_("can't be used: your bank declined it for good"),
+    "disputed": N_("can't be used: your bank was asked to take a payment back"),
 }
 _REFUSED_HERE = N_("can't be used here")
 
@@ -158,6 +168,22 @@ def methods_of(
     ]
 
 
+def label_of(stripe_id: str, details: LiveDetails) -> str:
+    """Return what a payment method is called that may be gone by now."""
+    live = details.methods.get(stripe_id)
+    if live is not None:
+        return name_of(live)
+    return gettext("Payment method") if details.missing else gettext("Removed payment method")
+
+
+def name_of(live: PaymentMethodDetails) -> str:
+    """Return what a payment method is called, such as "Visa ending in 4242"."""
+    name = _brand(live)
+    if not live.last4:
+        return name
+    return gettext("%(brand)s ending in %(last4)s", brand=name, last4=live.last4)
+
+
 def refusal_sentence(refusal: str) -> str:
     """Say that a payment method was saved but is refused, and what to do."""
     unknown = N_("Your card was saved, but it can't be used here. Add another one.")
@@ -175,10 +201,7 @@ def _is_usable(row: Row, details: LiveDetails) -> bool:
 def _label(live: PaymentMethodDetails | None, place: int) -> str:
     if live is None:
         return gettext("Payment method %(place)s", place=place)
-    name = _brand(live)
-    if not live.last4:
-        return name
-    return gettext("%(brand)s ending in %(last4)s", brand=name, last4=live.last4)
+    return name_of(live)
 
 
 def _brand(live: PaymentMethodDetails) -> str:

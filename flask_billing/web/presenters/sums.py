@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import NamedTuple, Protocol
 
+from flask_billing.models import InvoiceCollection
 from flask_billing.web import amounts
 from flask_billing.web.i18n import gettext
 
-__all__ = ["Bill", "Sum", "sums_of"]
+__all__ = ["Bill", "Sum", "settled_of", "sums_of"]
 
 
 class Bill(Protocol):
@@ -56,6 +57,25 @@ def sums_of(bill: Bill, currency: str, *, is_final: bool) -> list[Sum]:
         ]
     rows = [Sum(words, amounts.number(amount, currency)) for words, amount in steps if amount]
     return [_usage(bill, currency), *rows, _total(bill, currency, is_final=is_final)]
+
+
+def settled_of(collection: InvoiceCollection | None, currency: str) -> list[Sum]:
+    """Return what the processor says of an invoice that is issued: its tax, and what came of it.
+
+    These are read, not added up; the last row is what is still to be paid.
+    """
+    if collection is None or collection.total is None:
+        return []
+    steps = [
+        (gettext("Tax"), collection.tax),
+        (gettext("Total"), collection.total if collection.tax else 0),
+        (gettext("Paid"), collection.paid),
+        (gettext("Credited"), collection.credited),
+        (gettext("Paid too much"), collection.overpaid),
+    ]
+    rows = [Sum(words, amounts.number(amount, currency)) for words, amount in steps if amount]
+    left = amounts.money(collection.remaining or 0, currency)
+    return [*rows, Sum(gettext("Left to pay"), left, is_total=True)]
 
 
 def _usage(bill: Bill, currency: str) -> Sum:

@@ -1,4 +1,4 @@
-"""What staff see of the work behind the pages: the processor's events, and what is stuck."""
+"""What staff see and do: invoices and what is stuck, events, and who did what."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from flask import abort
 
 from flask_billing.state import current
-from flask_billing.web.staff.views import ROUTES
+from flask_billing.web.staff import actions, audit, invoices, machines, views
 
 if TYPE_CHECKING:
     from flask import Blueprint
@@ -18,10 +18,18 @@ if TYPE_CHECKING:
 
 __all__ = ["add_staff"]
 
+_ROUTES = (
+    *views.ROUTES,
+    *invoices.ROUTES,
+    *actions.ROUTES,
+    *audit.ROUTES,
+    *machines.ROUTES,
+)
+
 
 def add_staff(blueprint: Blueprint, settings: Settings) -> None:
     """Add the staff pages below `BILLING_STAFF_PREFIX`, each behind `staff_required`."""
-    for rule, endpoint, view, methods in ROUTES:
+    for rule, endpoint, view, methods in _ROUTES:
         blueprint.add_url_rule(
             settings.staff_prefix + rule,
             endpoint,

@@ -12,7 +12,7 @@ from flask_billing.models import BillingEvent
 from flask_billing.web.i18n import N_
 from flask_billing.web.staff.situations import conditions
 
-__all__ = ["AGES", "STATES", "Filters"]
+__all__ = ["AGES", "STATES", "Filters", "typed"]
 
 #: What the page calls the states that can be looked for.
 STATES = {
@@ -58,8 +58,8 @@ class Filters:
         state, age = args.get("state", ""), args.get("age", "")
         return cls(
             state=state if state in STATES else "",
-            type=_typed(args.get("type", "")),
-            id=_typed(args.get("id", "")),
+            type=typed(args.get("type", "")),
+            id=typed(args.get("id", "")),
             age=age if age in AGES else "",
         )
 
@@ -91,6 +91,6 @@ class Filters:
         return or_(BillingEvent.object_id == self.id, BillingEvent.customer_id == self.id)
 
 
-def _typed(value: str) -> str:
+def typed(value: str) -> str:
     """Return what somebody typed, as far as it can be seen: databases refuse what can't."""
     return "".join(filter(str.isprintable, value)).strip()[:255]

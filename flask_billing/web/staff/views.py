@@ -1,4 +1,4 @@
-"""The staff pages: the events of the processor, one event, and its repetition."""
+"""The pages of the processor's events for staff: all, one, and its repetition."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ from flask import abort, flash, make_response, redirect, render_template, reques
 from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
 
-from flask_billing import events
+from flask_billing import auditing, events
+from flask_billing.errors import BillingError
 from flask_billing.events.registry import names_for
 from flask_billing.models import BillingEventHandling
 from flask_billing.state import current
+from flask_billing.web.access import actor_id
 from flask_billing.web.forms import ActionForm
 from flask_billing.web.i18n import gettext
 from flask_billing.web.staff import listing, presenting
@@ -30,8 +32,8 @@ __all__ = ["ROUTES"]
 
 
 def index() -> BaseResponse:
-    """Lead to what there is for staff."""
-    return redirect(url_for("billing.staff_events"))
+    """Lead to what there is for staff: the money first."""
+    return redirect(url_for("billing.staff_invoices"))
 
 
 def list_events() -> str:
@@ -48,7 +50,7 @@ def list_events() -> str:
         filters=filters,
         states=STATES,
         ages=AGES,
-        rows=[presenting.row(event) for event in page.events],
+        rows=[presenting.row(event) for event in page.rows],
         page=page,
         moment=moment,
         distance=distance,
@@ -75,25 +77,33 @@ def repeat_event(event_id: str) -> BaseResponse:
     """Have an event processed once more."""
     key = _event(event_id).id
     ActionForm().check()
-    if _repeat(key):
+    try:
+        with auditing.noted("repeat_event", "event", event_id, way="web", made_by=actor_id()):
+            _repeat(key)
         flash(gettext("The event is processed once more in a moment."), "success")
-    else:
+    except _AtWorkError:
         flash(gettext("A worker is at work on this event right now. Look again soon."), "warning")
     response = make_response(redirect(url_for("billing.staff_event", event_id=event_id), 303))
     wake(response)
     return response
 
 
-def _repeat(key: UUID) -> bool:
+class _AtWorkError(BillingError):
+    """A worker has the event, so it can't be repeated now."""
+
+
+def _repeat(key: UUID) -> None:
     try:
-        return bool(events.replay([key]))
+        is_repeated = bool(events.replay([key]))
     except OperationalError:
         # A handler hangs, and on MariaDB its note locks the event until the wait is given up.
         current().db.session.rollback()
-        return False
+        is_repeated = False
+    if not is_repeated:
+        raise _AtWorkError
 
 
-#: What `add_staff` serves: rule behind the prefix, endpoint, view and methods.
+#: Rule behind the prefix, endpoint, view and methods.
 ROUTES = (
     ("", "staff", index, ["GET"]),
     ("/events", "staff_events", list_events, ["GET"]),
