@@ -6,6 +6,7 @@ so a message that is lost, late or doubled changes nothing but the hour.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import asdict
 from datetime import timedelta
@@ -16,7 +17,9 @@ from celery import shared_task
 from flask import current_app
 from sqlalchemy.exc import SQLAlchemyError
 
-from flask_billing import alerts, events, invoicing, payment_methods
+from flask_billing import alerts, collecting, events, invoicing, notifying, refunding
+from flask_billing import heartbeats as beats
+from flask_billing import payment_methods as methods
 from flask_billing.state import current
 
 if TYPE_CHECKING:
@@ -25,40 +28,53 @@ if TYPE_CHECKING:
 __all__ = [
     "BEAT_SCHEDULE",
     "close_months",
+    "collect_chunk",
+    "collect_due",
+    "deliver_notifications",
+    "look_again",
     "process_events",
     "prune_events",
     "raise_alerts",
     "sweep",
+    "sweep_refunds",
     "wake",
 ]
 
+
+def _every(name: str, **interval: float) -> dict[str, dict[str, Any]]:
+    """Return an entry whose messages are worth nothing any more once the next one is due."""
+    pause = timedelta(**interval)
+    options = {"expires": pause.total_seconds()}
+    return {name: {"task": name, "schedule": pause, "options": options}}
+
+
 #: What Celery's beat has to start, and how often; to be merged into the host's `beat_schedule`.
 BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
-    "flask_billing.process_events": {
-        "task": "flask_billing.process_events",
-        "schedule": timedelta(minutes=1),
-    },
-    "flask_billing.sweep": {"task": "flask_billing.sweep", "schedule": timedelta(minutes=1)},
-    "flask_billing.close_months": {
-        "task": "flask_billing.close_months",
-        "schedule": timedelta(minutes=1),
-    },
-    "flask_billing.raise_alerts": {
-        "task": "flask_billing.raise_alerts",
-        "schedule": timedelta(minutes=1),
-    },
+    **_every("flask_billing.process_events", minutes=1),
+    **_every("flask_billing.close_months", minutes=1),
+    **_every("flask_billing.collect_due", minutes=1),
+    **_every("flask_billing.sweep_refunds", minutes=1),
+    **_every("flask_billing.raise_alerts", minutes=1),
+    **_every("flask_billing.sweep", minutes=1),
+    **_every("flask_billing.look_again", minutes=1),
+    **_every("flask_billing.deliver_notifications", seconds=15),
     # More often than needed: a beat that forgets when it last ran never gets to the end of a day.
-    "flask_billing.prune_events": {
-        "task": "flask_billing.prune_events",
-        "schedule": timedelta(hours=1),
-    },
+    **_every("flask_billing.prune_events", hours=1),
 }
 
 #: How many events a task processes at most, so that a worker that is told to stop soon can.
 _BATCH = 100
-#: How many periods a task closes at most, for the same reason.
+#: The same of periods that it closes, notifications that it delivers and methods that it reads.
 _PERIODS = 2000
+_NOTIFICATIONS = 100
+_METHODS = 50
+#: How many projects a task collects from, and of how many one task tells the others.
+_PROJECTS = 20
+_FAN_OUT = 5_000
+#: After how many seconds the message about some projects has been followed by another.
+_CHUNK_EXPIRES = 60
 _WAKER = "billing.waker"
+_PULSES = "billing.pulses"
 
 
 @shared_task(name="flask_billing.process_events", ignore_result=True)
@@ -67,10 +83,21 @@ def process_events() -> dict[str, int]:
 
     :returns: How many came to which end, for the worker's log.
     """
-    ends = _counts(lambda: asdict(events.process(limit=_BATCH)))
+    ends = _counts("events", lambda: asdict(events.process(limit=_BATCH)))
     if sum(ends.values()) == _BATCH:
         wake()
+    if ends.get("processed"):
+        _counts("collecting", _go_on_soon)
     return ends
+
+
+def _go_on_soon() -> dict[str, int]:
+    """Have done at once what events gave rise to; of more than a few projects the beat knows."""
+    keys = collecting.due_keys(_PROJECTS + 1)
+    if 0 < len(keys) <= _PROJECTS:
+        _start("flask_billing.collect_chunk", keys, expires=_CHUNK_EXPIRES)
+    _start("flask_billing.deliver_notifications")
+    return {}
 
 
 @shared_task(name="flask_billing.sweep", ignore_result=True)
@@ -79,7 +106,7 @@ def sweep() -> dict[str, int]:
 
     :returns: How many of each, for the worker's log.
     """
-    return _counts(lambda: asdict(payment_methods.sweep()))
+    return _counts("sweeping", lambda: asdict(methods.sweep()))
 
 
 @shared_task(name="flask_billing.close_months", ignore_result=True)
@@ -88,7 +115,7 @@ def close_months() -> dict[str, int]:
 
     :returns: How many were closed, with how many invoices, and how many projects were parked.
     """
-    return _counts(lambda: asdict(invoicing.close(limit=_PERIODS)))
+    return _counts("closing", lambda: asdict(invoicing.close(limit=_PERIODS)))
 
 
 @shared_task(name="flask_billing.raise_alerts", ignore_result=True)
@@ -97,28 +124,112 @@ def raise_alerts() -> dict[str, int]:
 
     :returns: How many were raised, for the worker's log.
     """
-    return _counts(lambda: asdict(alerts.raise_due()))
+    return _counts("alerts", lambda: asdict(alerts.raise_due()))
+
+
+@shared_task(name="flask_billing.collect_due", ignore_result=True)
+def collect_due() -> dict[str, int]:
+    """Have the workers issue and collect the invoices that are due, in chunks of projects.
+
+    :returns: For how many `projects`, for the worker's log.
+    """
+    return _counts("collecting", _fan_out)
+
+
+def _fan_out() -> dict[str, int]:
+    collecting.mend()
+    keys = collecting.due_keys(_FAN_OUT)
+    for first in range(0, len(keys), _PROJECTS):
+        chunk = keys[first : first + _PROJECTS]
+        _start("flask_billing.collect_chunk", chunk, expires=_CHUNK_EXPIRES)
+    return {"projects": len(keys)}
+
+
+@shared_task(name="flask_billing.collect_chunk", ignore_result=True)
+def collect_chunk(keys: list[str]) -> dict[str, int]:
+    """Issue and collect the invoices of some projects that are due.
+
+    Each is claimed in the database, so the same message may come twice, or never.
+
+    :param keys: The keys of the projects.
+    :returns: What became of the invoices, for the worker's log.
+    """
+    return _counts("collecting", lambda: asdict(collecting.collect(keys=keys)))
+
+
+@shared_task(name="flask_billing.deliver_notifications", ignore_result=True)
+def deliver_notifications() -> dict[str, int]:
+    """Deliver the notifications that are due, and have the rest of many delivered by another task.
+
+    :returns: How many came to which end, for the worker's log.
+    """
+    ends = _counts("notifications", lambda: asdict(notifying.deliver(limit=_NOTIFICATIONS)))
+    if sum(ends.values()) >= _NOTIFICATIONS:
+        _start("flask_billing.deliver_notifications")
+    return ends
+
+
+@shared_task(name="flask_billing.sweep_refunds", ignore_result=True)
+def sweep_refunds() -> dict[str, int]:
+    """Settle refunds whose outcome is open, and give back what was paid twice.
+
+    :returns: How many came to which end, for the worker's log.
+    """
+    return _counts("refunds", lambda: asdict(refunding.sweep()))
+
+
+@shared_task(name="flask_billing.look_again", ignore_result=True)
+def look_again() -> dict[str, int]:
+    """Read payment methods that were not read this month.
+
+    :returns: How many were read, and how many run out, for the worker's log.
+    """
+    return _counts("payment methods", lambda: asdict(methods.look_again(limit=_METHODS)))
 
 
 @shared_task(name="flask_billing.prune_events", ignore_result=True)
 def prune_events() -> dict[str, int]:
-    """Forget the events that are older than `BILLING_EVENT_RETENTION_DAYS`.
+    """Forget old events, as `BILLING_EVENT_RETENTION_DAYS` says, and workers of weeks ago.
 
-    :returns: How many are `gone`, for the worker's log.
+    :returns: How many events are `gone`, for the worker's log.
     """
-    return _counts(lambda: {"gone": events.prune()})
+    return _counts("pruning", _prune)
 
 
-def _counts(work: Callable[[], dict[str, int]]) -> dict[str, int]:
+def _prune() -> dict[str, int]:
+    beats.prune()
+    return {"gone": events.prune()}
+
+
+def _counts(part: str, work: Callable[[], dict[str, int]]) -> dict[str, int]:
     """Do some work and return what came to more than nothing; with billing off there is none."""
     if not current().settings.enabled:
         return {}
+    _pulse().beat(part)
     try:
         return {name: count for name, count in work().items() if count}
     except SQLAlchemyError as error:
         failure = type(error).__name__
     # Celery logs what a task raises: the error's own text holds the statement's parameters.
     raise RuntimeError(f"The database failed: {failure}.")
+
+
+def _pulse() -> beats.Pulse:
+    """Return what says that this very process is at work; a worker is forked into several."""
+    pulses: dict[int, beats.Pulse] = current_app.extensions.setdefault(_PULSES, {})
+    return pulses.setdefault(os.getpid(), beats.Pulse("celery"))
+
+
+def _start(name: str, *args: Any, expires: float | None = None) -> None:
+    """Have a worker start a task; where that fails, Celery's beat starts it soon."""
+    celery = current_app.extensions.get("celery")
+    if celery is None:
+        return
+    try:
+        celery.tasks[name].apply_async(args, expires=expires)
+    except Exception as error:  # noqa: BLE001 - each transport has errors of its own
+        # Not its text: that may hold the broker's address and password.
+        current_app.logger.warning("%s could not be started: %s.", name, type(error).__name__)
 
 
 def wake() -> None:

@@ -14,7 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Mapper
 
 from flask_billing import clock, guard, projects
-from flask_billing.cli import arriving, history, unclosed
+from flask_billing.cli import arriving, history, unclosed, unfinished
 from flask_billing.cli.findings import Finding, show
 from flask_billing.cli.rates import of_rates
 from flask_billing.errors import GatewayError, GatewayUnavailable
@@ -175,6 +175,9 @@ def of_database(state: State, connection: Connection, account: str | None) -> It
         yield from arriving.of_events(state, connection)
         yield from of_rates(connection)
         yield from unclosed.of_closing(state, connection)
+        yield from unfinished.of_money(state, connection)
+        yield from unfinished.of_notifications(connection)
+        yield from unfinished.of_workers(state, connection)
 
 
 def remember(state: State, account: str) -> None:

@@ -1,4 +1,4 @@
-"""`flask billing invoices`: lists and shows closed months, and makes their invoices void."""
+"""`flask billing invoices`: lists and shows the invoices of closed months, and makes them void."""
 
 from __future__ import annotations
 
@@ -7,15 +7,16 @@ from uuid import UUID
 
 import click
 
-from flask_billing import invoicing
+from flask_billing import collecting, invoicing
 from flask_billing.cli.amounts import amount_of
+from flask_billing.cli.charging import noted
 from flask_billing.cli.conditions import only_on
 from flask_billing.cli.moments import written
-from flask_billing.cli.signed import plain_refusals, require, signed
+from flask_billing.cli.signed import found_invoice, plain_refusals, require, signed
 from flask_billing.cli.tables import print_rows
+from flask_billing.cli.timeline import standing, timeline
 from flask_billing.models import Invoice
 from flask_billing.periods import Span, name_of
-from flask_billing.state import current
 
 __all__ = ["invoices"]
 
@@ -72,8 +73,8 @@ def list_invoices(project: str, limit: int) -> None:
 @click.argument("invoice_id", metavar="ID", type=click.UUID)
 @only_on
 def show(invoice_id: UUID) -> None:
-    """Show the sums of the invoice ID, and its lines by kind and rate."""
-    invoice = _found(invoice_id)
+    """Show the sums of the invoice ID, its lines, and how its money came in."""
+    invoice = found_invoice(invoice_id)
     start, end = written(invoice.period_start), written(invoice.period_end)
     click.echo(f"Project {invoice.project_key}, from {start} until {end}: {invoice.state}")
     if invoice.voided_at is not None:
@@ -85,6 +86,11 @@ def show(invoice_id: UUID) -> None:
         click.echo(f"  {name} ({group.kind}, {group.line_count} lines): {amount}")
     for text, amount in _sums(invoice):
         click.echo(f"{text}: {amount}")
+    for line in standing(invoice):
+        click.echo(line)
+    click.echo("What happened:")
+    for at, text in timeline(invoice):
+        click.echo(f"  {written(at)}  {text}")
 
 
 @invoices.command("void")
@@ -94,18 +100,16 @@ def show(invoice_id: UUID) -> None:
 @click.option("--dry-run", is_flag=True, help="Only look whether it could be made void.")
 @only_on
 def void(invoice_id: UUID, reason: str, made_by: str | None, for_good: bool, dry_run: bool) -> None:
-    """Make the invoice ID void.
+    """Make the invoice ID void, at Stripe too.
 
     What it took is given back: credit, adjustments and what was carried. Its month can be closed
     once more; until it is, later months of the project wait, unless it is void for good.
     """
-    with plain_refusals():
-        invoice = invoicing.void(
-            invoice_id, reason=reason, made_by=made_by, reissue=not for_good, dry_run=dry_run
-        )
     if dry_run:
-        click.echo("Nothing was changed. It could be made void.")
+        _look(invoice_id, reason, made_by)
         return
+    with noted("void", invoice_id, made_by, reason=reason):
+        invoice = collecting.void(invoice_id, reason=reason, made_by=made_by, reissue=not for_good)
     if for_good:
         click.echo(f"The invoice {invoice.id} is void for good.")
         return
@@ -115,11 +119,17 @@ def void(invoice_id: UUID, reason: str, made_by: str | None, for_good: bool, dry
     )
 
 
-def _found(invoice_id: UUID) -> Invoice:
-    invoice: Invoice | None = current().db.session.get(Invoice, invoice_id)
-    if invoice is None:
-        raise click.ClickException(f"There is no invoice {invoice_id}.")
-    return invoice
+def _look(invoice_id: UUID, reason: str, made_by: str | None) -> None:
+    """Say whether an invoice could be made void, as far as the rows tell."""
+    invoice = found_invoice(invoice_id)
+    row = invoice.collection
+    remote_state = None if row is None else row.remote_state
+    is_at_stripe = remote_state not in {None, "void", "deleted"}
+    if not is_at_stripe or invoice.state in {"paid", "void"}:
+        with plain_refusals():
+            invoicing.void(invoice_id, reason=reason, made_by=made_by, dry_run=True)
+    at_stripe = ", at Stripe too, unless it is paid meanwhile" if is_at_stripe else ""
+    click.echo(f"Nothing was changed. It could be made void{at_stripe}.")
 
 
 def _sums(invoice: Invoice) -> Iterator[tuple[str, str]]:

@@ -5,15 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
+from uuid import UUID
 
 import click
 
 from flask_billing import projects
 from flask_billing.keys import require_known
-from flask_billing.models import BilledProjectRow
+from flask_billing.models import BilledProjectRow, Invoice
 from flask_billing.state import current
 
-__all__ = ["currency_option", "negative", "plain_refusals", "project_currency", "require", "signed"]
+__all__ = [
+    "by_option",
+    "currency_option",
+    "found_invoice",
+    "negative",
+    "plain_refusals",
+    "project_currency",
+    "require",
+    "signed",
+]
 
 #: So that -5.00 is an amount, and no option.
 negative = {"ignore_unknown_options": True}
@@ -22,16 +32,17 @@ currency_option = click.option(
     "--currency", metavar="CODE", help="By default what the project is billed in."
 )
 
+by_option = click.option(
+    "--by", "made_by", metavar="ID", help="Who does it: an id of yours, no name."
+)
+
 
 def signed(command: Callable[..., None]) -> Callable[..., None]:
     """Let a command be told why it is run, and by whom."""
     reason = click.option(
         "--reason", required=True, metavar="WORD", help="Why, in one word such as goodwill."
     )
-    made_by = click.option(
-        "--by", "made_by", metavar="ID", help="Who does it: an id of yours, no name."
-    )
-    return reason(made_by(command))
+    return reason(by_option(command))
 
 
 @contextmanager
@@ -49,6 +60,17 @@ def require(project_key: str) -> None:
     :raises UnknownProject: There is no such project.
     """
     require_known(projects.connection(), project_key)
+
+
+def found_invoice(invoice_id: UUID) -> Invoice:
+    """Return an invoice, as it is now.
+
+    :raises click.ClickException: There is none.
+    """
+    invoice: Invoice | None = current().db.session.get(Invoice, invoice_id, populate_existing=True)
+    if invoice is None:
+        raise click.ClickException(f"There is no invoice {invoice_id}.")
+    return invoice
 
 
 def project_currency(project_key: str) -> str:

@@ -23,7 +23,8 @@ from flask_billing.cli.arriving import of_endpoint
 from flask_billing.cli.check import of_hooks, of_settings
 from flask_billing.cli.history import own_revisions
 from flask_billing.gateways.stripe import StripeGateway
-from flask_billing.models import GatewayAccount
+from flask_billing.models import BillingWorker, GatewayAccount
+from flask_billing.notifying import LogNotifier
 from flask_billing.sandbox import DEFAULT_ACCOUNT
 from flask_billing.settings import Settings
 from flask_billing.state import Hooks, State
@@ -43,11 +44,14 @@ LONG_AGO = timedelta(hours=3)
 
 @pytest.fixture
 def well(ready: Shell, secrets: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> Shell:
-    """A host that lacks nothing: Stripe sends its events there, and the last one just arrived."""
+    """A host that lacks nothing: Stripe sends its events there, and somebody is at work."""
     secrets("whsec_1")
-    monkeypatch.setattr(ready.app.extensions["billing"].hooks, "staff_required", lambda: True)
+    hooks = ready.app.extensions["billing"].hooks
+    monkeypatch.setattr(hooks, "staff_required", lambda: True)
+    monkeypatch.setattr(hooks, "members_emails", lambda project_key: [])
+    monkeypatch.setattr(hooks, "notifier", LogNotifier())
     assert ready.billing("webhook-endpoint", "create").exit_code == 0
-    save(ready, event(1))
+    save(ready, event(1), BillingWorker(kind="run"))
     return ready
 
 
@@ -105,7 +109,7 @@ def test_endpoint_that_lacks_types_or_is_disabled_is_a_problem(
     assert result.exit_code == 1
     [disabled, types] = problems(result.output)
     assert disabled.startswith(f"Webhook endpoint {endpoint.id} is disabled")
-    assert "is not sent: checkout.session.completed, " in types
+    assert "is not sent: charge.dispute.closed, " in types
     assert "customer.updated" not in types
 
 

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import pytest
 
-from flask_billing import clock
+from flask_billing import auditing, clock
 from flask_billing.models import BillingEvent, BillingEventHandling
 from flask_billing.state import EventHandler
 from tests.cli.conftest import Shell, event
@@ -404,3 +404,15 @@ def test_state_of_a_newer_release_is_shown_as_it_is_called(kept: Shell) -> None:
     assert "parked" in listed.output
     assert "parked" in shown.output
     assert ids(listed.output)[:2] == ["evt_8", "evt_1"]
+
+
+def test_repetition_is_in_the_audit_log(stocked: Shell) -> None:
+    keep(stocked, *(event(number) for number in (1, 2, 3)))
+
+    stocked.billing("events", "replay", "evt_1", "--by", "7")
+    stocked.billing("events", "replay", "--all", "--dry-run")
+    stocked.billing("events", "replay", "--all")
+
+    with stocked.app.app_context():
+        noted = [(each.action, each.object_id, each.made_by) for each in auditing.entries()]
+    assert noted == [("repeat_event", "3 of them", None), ("repeat_event", "evt_1", "7")]

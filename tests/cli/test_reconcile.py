@@ -140,7 +140,7 @@ def test_call_that_came_too_fast_is_made_again_after_a_while(
     waits: list[float] = []
     monkeypatch.setattr("flask_billing.reconciling.pacing.sleep", waits.append)
     for path in ("/v1/customers/cus_*", "/v1/customers"):
-        stripe_sandbox.fail(f"GET {path}", how="rate_limit", times=3)
+        stripe_sandbox.fail(f"GET {path}", how="rate_limit", times=12)
 
     result = stocked.billing("reconcile", "stripe")
 

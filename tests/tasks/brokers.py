@@ -97,6 +97,17 @@ def working(app: Flask, celery: Celery, *options: str) -> Iterator[subprocess.Po
     celery.close()
 
 
+def forget_taken(celery: Celery) -> None:
+    """Take out of Redis what workers had taken and were killed before they began it."""
+    queue = celery.conf.task_default_queue.encode()
+    with celery.connection_for_write() as connection:
+        client = connection.default_channel.client
+        for tag, message in client.hgetall("unacked").items():
+            if queue in message:
+                client.hdel("unacked", tag)
+                client.zrem("unacked_index", tag)
+
+
 @contextmanager
 def silent_port() -> Iterator[tuple[int, socket.socket]]:
     """A port that takes connections and never says a word."""

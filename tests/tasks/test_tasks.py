@@ -4,31 +4,53 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from celery import Celery
 from flask import Flask
 from sqlalchemy import text
 
-from flask_billing import PaymentMethod, SetupSession, clock
+from flask_billing import (
+    PaymentMethod,
+    SetupSession,
+    clock,
+    collecting,
+    heartbeats,
+    tasks,
+)
 from flask_billing.sandbox import Sandbox
+from flask_billing.tasks import BEAT_SCHEDULE
+from tests.collecting import world
 from tests.host import Project, create_app, db
 from tests.payment_methods.journey import start
-from tests.tasks.brokers import connect
+from tests.tasks.brokers import closed_port, connect
 from tests.tasks.conftest import Post, States
 
 TASKS = [
     "flask_billing.close_months",
+    "flask_billing.collect_chunk",
+    "flask_billing.collect_due",
+    "flask_billing.deliver_notifications",
+    "flask_billing.look_again",
     "flask_billing.process_events",
     "flask_billing.prune_events",
     "flask_billing.raise_alerts",
     "flask_billing.sweep",
+    "flask_billing.sweep_refunds",
 ]
+PASSWORD = "the-broker's-password"
+#: What a task is told, where it is told anything.
+ARGUMENTS = {"flask_billing.collect_chunk": [["1", "2"]]}
 TABLES = (
     "billing_alert",
+    "billing_collection",
     "billing_event_handling",
     "billing_event",
+    "billing_notification",
     "billing_rate",
+    "billing_refund",
+    "payment_method",
     "setup_session",
 )
 
@@ -97,6 +119,79 @@ def test_months_that_have_ended_are_closed(app: Flask, celery: Celery) -> None:
     assert done.result == {"closed": 2}
 
 
+def test_invoices_that_are_due_are_collected_in_chunks_and_people_told(
+    app: Flask, celery: Celery, stripe_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tasks, "_PROJECTS", 2)
+    celery.conf.task_always_eager = True
+    with app.app_context():
+        owners = [world.new_owner(stripe_sandbox, world.VISA) for _ in range(3)]
+        ids = [world.new_invoice(owner, 1000) for owner in owners]
+
+    done = celery.tasks["flask_billing.collect_due"].apply()
+    again = celery.tasks["flask_billing.collect_chunk"].apply([[owners[0].key]])
+    told = celery.tasks["flask_billing.deliver_notifications"].apply()
+
+    assert done.result == {"projects": 3}
+    assert again.result == {}
+    assert sum(told.result.values()) == 6
+    with app.app_context():
+        assert [world.invoice(each).state for each in ids] == ["paid"] * 3
+        assert [len(world.charges(stripe_sandbox, owner)) for owner in owners] == [1, 1, 1]
+
+
+def test_broker_that_fails_meanwhile_loses_nothing_but_time(
+    app: Flask, celery: Celery, stripe_sandbox: Sandbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    with app.app_context():
+        invoice_id = world.new_invoice(world.new_owner(stripe_sandbox, world.VISA), 1000)
+    celery.conf.broker_url = f"redis://user:{PASSWORD}@127.0.0.1:{closed_port()}/0"
+
+    done = celery.tasks["flask_billing.collect_due"].apply()
+
+    assert (done.state, done.result) == ("SUCCESS", {"projects": 1})
+    assert "flask_billing.collect_chunk could not be started: OperationalError." in caplog.text
+    assert PASSWORD not in caplog.text
+    with app.app_context():
+        assert world.collection(invoice_id).state == "waiting"
+
+
+def test_overpayment_is_given_back_and_methods_are_read_again(
+    app: Flask, celery: Celery, stripe_sandbox: Sandbox
+) -> None:
+    with app.app_context():
+        invoice_id = world.new_invoice(world.new_owner(stripe_sandbox, world.VISA), 1000)
+        collecting.collect()
+        stripe_id = str(world.collection(invoice_id).stripe_id)
+        stripe_sandbox.pay_again(stripe_id)
+        assert collecting.observe(stripe_id)
+
+    given = celery.tasks["flask_billing.sweep_refunds"].apply()
+    with clock.moved(lambda: datetime.now(UTC) + timedelta(days=31)):
+        read = celery.tasks["flask_billing.look_again"].apply()
+
+    assert given.state == "SUCCESS"
+    assert [r["amount"] for r in stripe_sandbox.objects("refund")] == [1000]
+    assert read.result == {"looked": 1}
+
+
+def test_worker_says_that_it_lives(app: Flask, celery: Celery) -> None:
+    for name in ("flask_billing.sweep", "flask_billing.close_months"):
+        celery.tasks[name].apply()
+
+    with app.app_context():
+        [worker] = heartbeats.living()
+        assert (worker.kind, worker.part) == ("celery", "sweeping")
+
+
+@pytest.mark.parametrize("entry", BEAT_SCHEDULE.values(), ids=lambda entry: entry["task"])
+def test_message_of_the_beat_is_worth_nothing_once_the_next_one_is_due(
+    entry: dict[str, Any],
+) -> None:
+    assert entry["options"]["expires"] == entry["schedule"].total_seconds()
+    assert entry["task"] in TASKS
+
+
 @pytest.mark.parametrize("name", TASKS)
 def test_failing_database_fails_the_task_without_its_statement(
     name: str, app: Flask, celery: Celery, caplog: pytest.LogCaptureFixture
@@ -106,7 +201,7 @@ def test_failing_database_fails_the_task_without_its_statement(
             db.session.execute(text(f"DROP TABLE {table}"))
         db.session.commit()
 
-    done = celery.tasks[name].apply()
+    done = celery.tasks[name].apply(ARGUMENTS.get(name, []))
 
     assert done.state == "FAILURE"
     assert str(done.result) == "The database failed: OperationalError."
@@ -123,7 +218,7 @@ def test_nothing_is_done_while_billing_is_off(name: str, sqlite_url: str) -> Non
     celery = connect(app, "memory://")
     celery.finalize()
 
-    done = celery.tasks[name].apply()
+    done = celery.tasks[name].apply(ARGUMENTS.get(name, []))
 
     assert (done.state, done.result) == ("SUCCESS", {})
 
@@ -171,7 +266,7 @@ def test_app_that_is_set_up_for_celery_brings_the_tasks_to_its_worker(
     printed = run_python(
         """
         from tests.host import create_app
-        from tests.tasks.brokers import connect
+        from tests.tasks.brokers import closed_port, connect
 
         celery = connect(create_app("sqlite://", BILLING_EVENT_PROCESSING="celery"), "memory://")
         print(sorted(name for name in celery.tasks if name.startswith("flask_billing")))

@@ -7,11 +7,12 @@ from dataclasses import asdict
 import click
 from sqlalchemy import select
 
-from flask_billing import events
+from flask_billing import auditing, events
 from flask_billing.cli.conditions import when_on
 from flask_billing.cli.event_types import expanded, patterns
 from flask_billing.cli.events.choosing import Choice, choosing
 from flask_billing.cli.events.listing import print_table
+from flask_billing.cli.signed import by_option, plain_refusals
 from flask_billing.models import BillingEvent
 from flask_billing.state import current
 
@@ -25,6 +26,7 @@ __all__ = ["replay"]
 @click.option("--from-stripe", is_flag=True, help="Fetch events that never arrived instead.")
 @click.option("--now", is_flag=True, help="Process here and now all that is due.")
 @click.option("--dry-run", is_flag=True, help="Show which events are meant, and do nothing.")
+@by_option
 @choosing
 @when_on
 def replay(
@@ -35,6 +37,7 @@ def replay(
     from_stripe: bool,
     now: bool,
     dry_run: bool,
+    made_by: str | None,
 ) -> None:
     """Have events processed once more.
 
@@ -49,7 +52,7 @@ def replay(
     elif not choice and not everything:
         raise click.UsageError("Say which events, by id, --state, --type or age; or --all.")
     else:
-        _repeat(choice, limit=limit, again=again, dry_run=dry_run)
+        _repeat(choice, limit=limit, again=again, dry_run=dry_run, made_by=made_by)
     if now and not dry_run:
         _process()
     elif not dry_run:
@@ -68,19 +71,27 @@ def _fetch(choice: Choice) -> None:
     click.echo(f"Stripe keeps {seen} such events. New here, and waiting: {new}.")
 
 
-def _repeat(choice: Choice, *, limit: int | None, again: bool, dry_run: bool) -> None:
+def _repeat(
+    choice: Choice, *, limit: int | None, again: bool, dry_run: bool, made_by: str | None
+) -> None:
     session = current().db.session
     meant = select(BillingEvent).where(choice.condition()).limit(limit)
     oldest = meant.order_by(BillingEvent.received_at, BillingEvent.id)
     if dry_run:
-        found = list(session.scalars(oldest))
-        print_table(found)
-        click.echo(f"Would be repeated: {len(found)}.")
+        shown = list(session.scalars(oldest))
+        print_table(shown)
+        click.echo(f"Would be repeated: {len(shown)}.")
         return
-    ids = list(session.scalars(oldest.with_only_columns(BillingEvent.id)))
+    found = session.execute(oldest.with_only_columns(BillingEvent.id, BillingEvent.stripe_id)).all()
+    ids = [event_id for event_id, _ in found]
     if not ids:
         raise click.ClickException("There is no such event.")
-    count = events.replay(ids, again=again)
+    name = found[0].stripe_id if len(ids) == 1 else f"{len(ids)} of them"
+    with (
+        plain_refusals(),
+        auditing.noted("repeat_event", "event", name, way="cli", made_by=made_by),
+    ):
+        count = events.replay(ids, again=again)
     click.echo(f"Waiting to be processed once more: {count}.")
     if count < len(ids):
         click.echo(f"Left to the workers that are at work on them: {len(ids) - count}.")
