@@ -15,6 +15,7 @@ from platform import python_version
 from benchmarks import (
     billing_page,
     closing,
+    collecting,
     events_statements,
     events_time,
     guard_statements,
@@ -33,6 +34,7 @@ TOPICS = [
     events_statements.topic,
     usage.topic,
     closing.topic,
+    collecting.topic,
     large_pages.topic,
     start_up.topic,
 ]

@@ -12,7 +12,18 @@ from flask import Flask, redirect, url_for
 from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.wrappers import Response
 
-from example_app import api, auth, errors, projects, resources, security, tenancy, tokens
+from example_app import (
+    api,
+    auth,
+    demo_clock,
+    errors,
+    month_end,
+    projects,
+    resources,
+    security,
+    tenancy,
+    tokens,
+)
 from example_app.extensions import billing, csrf, db, migrate
 from example_app.forms import ConfirmForm
 from example_app.settings import from_environment
@@ -38,6 +49,7 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     migrate.init_app(app, db)
     csrf.init_app(app)
     billing.init_app(app)
+    demo_clock.init_app(app)
     security.init_app(app)
     errors.init_app(app)
     _register_views(app)
@@ -54,7 +66,7 @@ def _trust_proxies(app: Flask) -> None:
 
 def _register_views(app: Flask) -> None:
     app.url_map.converters["id"] = tenancy.IdConverter
-    for module in (auth, projects, resources, tokens, api):
+    for module in (auth, projects, resources, tokens, api, month_end):
         app.register_blueprint(module.blueprint)
     # A program proves itself with its token at each request, so nobody else's page can act for it.
     csrf.exempt(api.blueprint)
@@ -69,5 +81,6 @@ def _register_views(app: Flask) -> None:
         return {
             "current_user": auth.current_user,
             "current_membership": tenancy.current_membership,
+            "has_month_end": month_end.is_for_them,
             "sign_out_form": ConfirmForm,
         }

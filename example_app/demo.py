@@ -130,6 +130,7 @@ def _settings(folder: Path, url: str, stripe_url: str) -> dict[str, str]:
         "STRIPE_API_BASE": stripe_url,
         "STRIPE_WEBHOOK_SECRET": DEFAULT_WEBHOOK_SECRET,
         "BILLING_BASE_URL": url,
+        "DEMO_CLOCK": str(folder.absolute() / "clock"),
         "PROXY_HOPS": "0",
     }
 
@@ -186,9 +187,11 @@ Local Stripe  {stripe_url}
 Sign in as    {ADA} (who is staff) or {GRACE}
 Password      {PASSWORD}
 
-What to see   Analytical Engine: three months of usage and invoices, credit, spending alerts
+What to see   Analytical Engine: three months of usage and paid invoices, credit, spending alerts
               Compiler (Grace's): an amount carried to the next month, and a discount
+              Loom (Ada's): an invoice that is past due, as its card is declined
               Notes (Ada's): no payment method yet, so no server can be created
+              Month-end: moves the clock there, and charges what was used until then
 
 Test cards (any later expiry date, any security code)
 {cards}

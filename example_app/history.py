@@ -10,25 +10,32 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from flask import current_app
 from sqlalchemy import update
 
+from example_app import demo_clock
 from example_app.extensions import billing, db
 from example_app.models import Database, Project, Server, now
 from flask_billing import (
     Adjustment,
     Allowance,
     BilledProjectRow,
+    BillingInfo,
     BillingRecord,
     Credit,
     CreditEntry,
     Discount,
+    PaymentMethod,
     SpendingAlert,
+    collecting,
+    invoicing,
+    notifying,
 )
 
 # What bears the moment at which it was written.
 DATES: dict[type[Any], list[str]] = {
     BilledProjectRow: ["created_at", "closed_until"],
+    BillingInfo: ["created_at"],
+    PaymentMethod: ["created_at", "changed_at"],
     BillingRecord: ["started_at", "ended_at"],
     Adjustment: ["created_at"],
     Allowance: ["created_at", "valid_from"],
@@ -39,31 +46,44 @@ DATES: dict[type[Any], list[str]] = {
 }
 
 
-def make_up(engine: Project, compiler: Project) -> None:
-    """Let both projects have a past; the caller commits."""
-    with happened(months_ago(3, day=2)):
+def make_up(engine: Project, compiler: Project, loom: Project) -> None:
+    """Let the projects have a past; the caller commits."""
+    with happened(began()):
         db.session.flush()
         db.session.add(_free_calls())
     _run_engine(engine)
     _run_compiler(compiler)
+    _run_loom(loom)
 
 
-def close_months() -> None:
-    """Write the invoices of the months that are over, as `flask billing run` does later on."""
-    done = current_app.test_cli_runner().invoke(args=["billing", "close"])
-    if done.exit_code != 0:
-        raise RuntimeError(f"The past months were not closed. {done.output}")
+def began() -> datetime:
+    """Return when the people of the demo came to Harbour."""
+    return months_ago(3, day=2)
+
+
+def close_and_collect() -> None:
+    """Close each month when it ended, charge its invoices and tell, as `flask billing run` does.
+
+    The days in between are those on which a card that is declined is tried again.
+    """
+    for months, days in ((2, [1]), (1, [1, 2, 4, 6, 8]), (0, [1])):
+        for day in days:
+            with demo_clock.at(months_ago(months, day=day, hour=day)):
+                invoicing.close()
+                collecting.collect()
+                notifying.deliver()
+    demo_clock.set_stripe(now())
 
 
 @contextmanager
 def happened(moment: datetime) -> Iterator[None]:
     """Set what is written in the block back to a moment."""
-    began = now()
+    entered = now()
     yield
     db.session.flush()
     for model, names in DATES.items():
         for name in names:
-            newly = getattr(model, name) >= began
+            newly = getattr(model, name) >= entered
             db.session.execute(update(model).where(newly).values({name: moment}))
 
 
@@ -111,6 +131,15 @@ def _run_compiler(project: Project) -> None:
     with happened(months_ago(1, day=8)):
         db.session.add(Database(project=project, name="cache", size="small"))
     _count_calls(project, since=months_ago(3, day=3), a_day=400)
+
+
+def _run_loom(project: Project) -> None:
+    """Let it use something for two weeks, which its card did not pay for."""
+    with happened(months_ago(2, day=3)):
+        server = Server(project=project, name="jacquard-1", size="standard-2")
+        db.session.add(server)
+    with happened(months_ago(2, day=17)):
+        db.session.delete(server)
 
 
 def _free_calls() -> Allowance:

@@ -2,7 +2,7 @@
 
 import hashlib
 import secrets
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 
 from sqlalchemy import BigInteger, DateTime, Enum, ForeignKey, String, UniqueConstraint, false
@@ -10,12 +10,12 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 from werkzeug.security import check_password_hash, generate_password_hash
 
 from example_app.extensions import Model
-from flask_billing import BillableResource, BilledProject
+from flask_billing import BillableResource, BilledProject, clock
 
 
 def now() -> datetime:
     """Return the present moment."""
-    return datetime.now(UTC)
+    return clock.now()
 
 
 class Role(StrEnum):

@@ -5,26 +5,27 @@ from urllib.parse import urlsplit
 from flask import Flask, request
 from werkzeug.wrappers import Response
 
-CHECKOUT = "https://checkout.stripe.com"
+#: Where payment methods are saved, and where invoices are paid.
+PROCESSOR_PAGES = "https://checkout.stripe.com https://invoice.stripe.com"
 
 
 def content_security_policy(stripe_api_base: str | None) -> str:
     """Return a policy without any script.
 
-    "Add payment method" is a form whose answer redirects to the processor's page, and browsers
-    apply `form-action` to that redirect too: so the page's origin has to be in it. A local
-    stand-in for Stripe serves that page itself.
+    "Add payment method" and "Pay on Stripe's page" are forms whose answer redirects to the
+    processor, and browsers apply `form-action` to that redirect too: so the origins of its pages
+    have to be in it. A local stand-in for Stripe serves these pages itself.
     """
-    checkout = CHECKOUT
+    pages = PROCESSOR_PAGES
     if stripe_api_base:
         parts = urlsplit(stripe_api_base)
-        checkout = f"{parts.scheme}://{parts.netloc}"
+        pages = f"{parts.scheme}://{parts.netloc}"
     return "; ".join(
         [
             "default-src 'none'",
             "style-src 'self'",
             "img-src 'self'",
-            f"form-action 'self' {checkout}",
+            f"form-action 'self' {pages}",
             "base-uri 'none'",
             "frame-ancestors 'none'",
         ]

@@ -2,8 +2,8 @@
 
 from sqlalchemy import select
 
-from example_app import history
-from example_app.cards import save_card
+from example_app import demo_clock, history
+from example_app.cards import DECLINED, save_card
 from example_app.extensions import db
 from example_app.models import DnsZone, Membership, Project, Role, User
 
@@ -13,7 +13,7 @@ GRACE = "grace@example.com"
 
 
 def seed() -> None:
-    """Make two people with a project each that has run for months, and one that is new."""
+    """Make two people: their projects have run for months, one of them owes, and one is new."""
     if db.session.scalar(select(User.id).limit(1)) is not None:
         return
     ada = _person("Ada Lovelace", ADA)
@@ -22,15 +22,18 @@ def seed() -> None:
     engine = _project("Analytical Engine", ada)
     engine.memberships.append(Membership(user=grace, role=Role.MEMBER))
     compiler = _project("Compiler", grace)
+    loom = _project("Loom", ada)
     notes = _project("Notes", ada)
     # Free, and so possible before anybody has saved a card.
     notes.dns_zones.append(DnsZone(name="notes.example"))
-    db.session.add_all([engine, compiler, notes])
+    db.session.add_all([engine, compiler, loom, notes])
+    demo_clock.set_stripe(history.began())
     engine.billing_info = save_card(ada.name, ada.email)
     compiler.billing_info = save_card(grace.name, grace.email)
-    history.make_up(engine, compiler)
+    loom.billing_info = save_card(ada.name, ada.email, DECLINED)
+    history.make_up(engine, compiler, loom)
     db.session.commit()
-    history.close_months()
+    history.close_and_collect()
 
 
 def _person(name: str, email: str) -> User:

@@ -4,7 +4,14 @@ import os
 from pathlib import Path
 from typing import Any
 
-BILLING = ("STRIPE_SECRET_KEY", "STRIPE_WEBHOOK_SECRET", "STRIPE_API_BASE", "BILLING_BASE_URL")
+OPTIONAL = (
+    "STRIPE_SECRET_KEY",
+    "STRIPE_WEBHOOK_SECRET",
+    "STRIPE_API_BASE",
+    "BILLING_BASE_URL",
+    # The file that keeps how far the demo's clock was put forward; nobody else sets it.
+    "DEMO_CLOCK",
+)
 
 
 def from_environment(instance_path: str) -> dict[str, Any]:
@@ -25,7 +32,7 @@ def from_environment(instance_path: str) -> dict[str, Any]:
         # Few enough events come to a small site for its web workers to process them.
         "BILLING_EVENT_PROCESSING": "after_response",
     }
-    settings |= {name: os.environ[name] for name in BILLING if os.environ.get(name)}
+    settings |= {name: os.environ[name] for name in OPTIONAL if os.environ.get(name)}
     return settings
 
 

@@ -6,7 +6,7 @@ from werkzeug.routing import IntegerConverter, Map
 
 from example_app.auth import current_user
 from example_app.extensions import billing, db
-from example_app.models import Membership, Project, Role
+from example_app.models import Membership, Project, Role, User
 
 LARGEST_ID = 2**31 - 1
 
@@ -66,7 +66,8 @@ def load_project(project_id: str) -> Project | None:
 
 
 def _id_from(text: str) -> int | None:
-    return int(text) if text.isdecimal() and int(text) <= LARGEST_ID else None
+    is_short = len(text) <= len(str(LARGEST_ID))
+    return int(text) if is_short and text.isdecimal() and int(text) <= LARGEST_ID else None
 
 
 @billing.staff_required
@@ -74,6 +75,13 @@ def is_staff() -> bool:
     """Let the people of Harbour see what arrives from Stripe."""
     user = current_user()
     return user is not None and user.is_staff
+
+
+@billing.actor
+def who_asks() -> str | None:
+    """Name who did it in the audit log, by id."""
+    user = current_user()
+    return str(user.id) if user is not None else None
 
 
 @billing.can_manage
@@ -84,3 +92,12 @@ def owns(project: Project) -> bool:
         membership.user_id == user.id and membership.role is Role.OWNER
         for membership in project.memberships
     )
+
+
+@billing.members_emails
+def emails_of(project_key: str) -> list[str]:
+    """Say who is told what becomes of a project's invoices: everybody in it."""
+    query = (
+        select(User.email).join(User.memberships).where(Membership.project_id == int(project_key))
+    )
+    return list(db.session.scalars(query.order_by(User.email)))

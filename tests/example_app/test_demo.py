@@ -3,98 +3,38 @@
 from __future__ import annotations
 
 import os
-import re
 import signal
 import socket
-import sqlite3
 import subprocess
 import sys
 import time
-from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.example_app.visitor import Page, Visitor, leave_a_card, new_project, sign_in
+from flask_billing.periods import month_of
+from tests.example_app.running import demo, free_ports, told
+from tests.example_app.visitor import (
+    Page,
+    Visitor,
+    enroll,
+    leave_a_card,
+    new_project,
+    sign_in,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
-ENDING = "Ctrl-C stops both."
-
-
-@dataclass
-class Demo:
-    """A running demo, and what it has said so far."""
-
-    process: subprocess.Popen[str]
-    said: str
-    errors: str = ""
-
-    @property
-    def addresses(self) -> list[str]:
-        return re.findall(r"http://127\.0\.0\.1:\d+", self.said)
-
-    @property
-    def password(self) -> str:
-        return re.search(r"Password +(\S+)", self.said)[1]  # type: ignore[index]
-
-    def stop(self, how: signal.Signals = signal.SIGINT) -> None:
-        if how == signal.SIGTERM:
-            self.process.terminate()
-        elif self.process.poll() is None:
-            # As a terminal does, which asks the worker that the demo has started, too.
-            os.killpg(self.process.pid, how)
-        rest, self.errors = self.process.communicate(timeout=30)
-        self.said += rest
-
-
-def told(folder: Path) -> list[list[tuple[object, ...]]]:
-    """How many invoices and running records each project has, and how many are parked."""
-    of_each = "SELECT project.name, count(*) FROM {} JOIN project ON project_key = project.id {}"
-    queries = [
-        of_each.format("billing_invoice", "GROUP BY 1 ORDER BY 1"),
-        of_each.format("billing_record", "WHERE ended_at IS NULL GROUP BY 1 ORDER BY 1"),
-        "SELECT count(*) FROM billed_project WHERE parked_reason IS NOT NULL",
-    ]
-    with closing(sqlite3.connect(folder / "harbour.sqlite3")) as connection:
-        return [connection.execute(query).fetchall() for query in queries]
-
-
-@contextmanager
-def demo(folder: Path, app_port: int, sandbox_port: int) -> Iterator[Demo]:
-    process = subprocess.Popen(
-        [sys.executable, "-m", "example_app.demo", "--folder", str(folder)],
-        env=os.environ | {"PORT": str(app_port), "SANDBOX_PORT": str(sandbox_port)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        start_new_session=True,
-        text=True,
-    )
-    assert process.stdout is not None
-    said = ""
-    for line in process.stdout:
-        said += line
-        if ENDING in line:
-            break
-    running = Demo(process, said)
-    try:
-        yield running
-    finally:
-        if process.poll() is None:
-            running.stop(signal.SIGKILL)
+MOVE = "Move the clock to the end of the month"
 
 
 @pytest.fixture
 def ports() -> tuple[int, int]:
     """Two ports on which nothing listens."""
-    with (
-        socket.create_server(("127.0.0.1", 0)) as one,
-        socket.create_server(("127.0.0.1", 0)) as two,
-    ):
-        return one.getsockname()[1], two.getsockname()[1]
+    return free_ports()
 
 
 @pytest.fixture
@@ -191,13 +131,91 @@ def test_projects_of_the_demo_have_three_months_behind_them(
         second.stop()
     seen.append(told(tmp_path))
 
-    invoices, records, parked = seen[0]
-    assert invoices == [("Analytical Engine", 3), ("Compiler", 3)]
+    invoices, unpaid, records, parked = seen[0]
+    assert invoices == [("Analytical Engine", 3), ("Compiler", 3), ("Loom", 1)]
+    assert unpaid == [("Loom", 1)]
     assert records == [("Analytical Engine", 4), ("Compiler", 3)]
     assert parked == [(0,)]
     assert seen[0] == seen[1]
     assert (first.process.returncode, first.errors) == (0, "")
     assert (second.process.returncode, second.errors) == (0, "")
+
+
+def test_clock_of_the_demo_is_moved_to_the_end_of_the_month_and_stays_there(
+    tmp_path: Path, ports: tuple[int, int], person: Visitor
+) -> None:
+    first_day = f"{month_of(datetime.now(UTC)).end:%B %Y}"
+    second_day = f"{month_of(month_of(datetime.now(UTC)).end).end:%B %Y}"
+    with demo(tmp_path, *ports) as first:
+        person.url = first.addresses[0]
+        sign_in(person, "grace@example.com", first.password)
+        page = person.get("/demo/month-end")
+        after = Page(person.follow(person.submit(page, MOVE)))
+        person.session.close()
+        first.stop()
+    seen = told(tmp_path)
+
+    with demo(tmp_path, *ports) as second:
+        page = person.get("/demo/month-end")
+        further = Page(person.follow(person.submit(page, MOVE)))
+        person.session.close()
+        second.stop()
+
+    assert f"It is 1 {first_day}." in after.text
+    assert "Invoices collected: 2 paid, 1 declined." in after.text
+    assert seen[:2] == [
+        [("Analytical Engine", 4), ("Compiler", 4), ("Loom", 1)],
+        [("Loom", 1)],
+    ]
+    assert f"In this demo it is 1 {first_day}" in Page(page).text
+    assert f"It is 1 {second_day}." in further.text
+    assert told(tmp_path)[0] == [("Analytical Engine", 5), ("Compiler", 5), ("Loom", 1)]
+    assert (first.errors, second.errors) == ("", "")
+
+
+def test_clock_is_moved_by_who_pays_and_by_staff_alone(
+    tmp_path: Path, ports: tuple[int, int], person: Visitor
+) -> None:
+    with demo(tmp_path, *ports) as running:
+        person.url = running.addresses[0]
+        enroll(person, "new@example.com")
+
+        asked = person.post("/demo/month-end")
+        links = [values.get("href") for tag, values in Page(person.get("/projects")).tags]
+        without_token = person.session.post(f"{person.url}/demo/month-end", timeout=30)
+        person.session.cookies.clear()
+        signed_out = person.get("/demo/month-end")
+        person.session.close()
+        running.stop()
+
+    assert asked.status_code == 403
+    assert "/demo/month-end" not in links
+    assert without_token.status_code == 400
+    assert signed_out.headers["Location"] == "/sign-in?next=/demo/month-end"
+    assert told(tmp_path)[0] == [("Analytical Engine", 3), ("Compiler", 3), ("Loom", 1)]
+
+
+def test_nobody_moves_the_clock_of_an_app_that_is_no_demo(
+    sign_up: Callable[[], Visitor],
+) -> None:
+    owner = sign_up()
+    new_project(owner)
+
+    assert owner.get("/demo/month-end").status_code == 404
+    assert owner.post("/demo/month-end").status_code == 404
+    assert "Month-end" not in Page(owner.get("/projects")).text
+
+
+def test_clock_of_an_app_that_talks_to_stripe_itself_is_not_moved(tmp_path: Path) -> None:
+    environment = {"SECRET_KEY": "a secret", "DEMO_CLOCK": str(tmp_path / "clock")}
+    command = [sys.executable, "-c", "import example_app.wsgi"]
+
+    started = subprocess.run(
+        command, env=os.environ | environment, capture_output=True, text=True, check=False
+    )
+
+    assert started.returncode == 1
+    assert "DEMO_CLOCK is for the demo alone" in started.stderr
 
 
 def test_demo_leaves_no_process_behind(tmp_path: Path, ports: tuple[int, int]) -> None:
