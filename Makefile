@@ -52,8 +52,18 @@ docs: $(VENV)/.developed ## Build the documentation into docs/_build/html
 	@echo "docs/_build/html/index.html"
 
 .PHONY: bench
-bench: $(VENV)/.developed ## Measure what guard, pages, events, usage and closing cost
+bench: $(VENV)/.developed ## Measure what guard, pages, events, usage, closing and collecting cost
 	@$(BIN)/python -m benchmarks $(ARGS)
+
+# How many months are played, from which seed, and whether each tells its story.
+SEEDS ?= 100
+FROM ?= 1
+VERBOSE ?=
+
+.PHONY: simulate
+simulate: $(VENV)/.developed ## Play month-ends with everything going wrong, and count: SEEDS=1000 FROM=1
+	@$(BIN)/python -m tests.simulation --seeds $(SEEDS) --from $(FROM) \
+		$(if $(VERBOSE),--verbose) $(ARGS)
 
 .PHONY: wheel
 wheel: $(VENV)/.developed ## Build the wheel and run a host app with it in an empty environment
