@@ -19,7 +19,10 @@ nitpick_ignore_regex = [
     # Type variables: a decorator gives back what it was given.
     (
         "py:class",
-        r"flask_billing\.extension\.(ProjectLoader|CanManage|StaffRequired|Rule|Handler|View)",
+        (
+            r"flask_billing\.extension\."
+            r"(ProjectLoader|CanManage|StaffRequired|MembersEmails|Actor|Rule|Handler|View)"
+        ),
     ),
 ]
 

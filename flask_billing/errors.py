@@ -18,6 +18,7 @@ __all__ = [
     "BillingError",
     "ClosingRefused",
     "CodeRefused",
+    "CollectingRefused",
     "CorrectionRefused",
     "CreditRefused",
     "CurrencyFixed",
@@ -27,10 +28,13 @@ __all__ = [
     "GatewayUnavailable",
     "MethodNeeded",
     "NotOurs",
+    "NotTaken",
     "PaymentActionRequired",
     "PaymentDeclined",
     "PaymentMethodRequired",
+    "PaymentOverdue",
     "RateChanged",
+    "RefundRefused",
     "SessionUnfinished",
     "SharingRefused",
     "SpendingLimitReached",
@@ -122,6 +126,31 @@ class SpendingLimitReached(PaymentMethodRequired):
         self.limit = limit
 
 
+class PaymentOverdue(PaymentMethodRequired):
+    """An invoice of the project is past due; answered as 402.
+
+    A :exc:`PaymentMethodRequired`, so that whatever answers a refusal of the guard answers this
+    one too.
+    """
+
+    description = "An invoice could not be paid. Pay it to go on."
+
+    def __init__(
+        self,
+        description: str | None = None,
+        response: Response | None = None,
+        *,
+        project_key: str | None = None,
+        resource: str | None = None,
+    ) -> None:
+        if description is None and resource is not None:
+            article = "an" if resource[:1].lower() in "aeiou" else "a"
+            description = f"An invoice could not be paid. Pay it to create {article} {resource}."
+        super().__init__(
+            description or self.description, response, project_key=project_key, resource=resource
+        )
+
+
 class UnknownProject(BillingError):
     """There is no project with this key, and none that is gone."""
 
@@ -132,6 +161,42 @@ class ClosingRefused(BillingError):
     """A period can't be closed now; the message says what has to come first."""
 
     status = 409
+
+
+class CollectingRefused(BillingError):
+    """An invoice can't be paid, retried or written off now; the message says what comes first.
+
+    :param reason: One word: ``"paid"``, ``"busy"`` (a try is under way, or its owner is at the
+        bank's page), ``"state"``, ``"method"`` (the payment method can't be charged) or ``"limit"``
+        (it was tried too often).
+    """
+
+    status = 409
+
+    def __init__(self, message: str, *, reason: str = "state") -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class RefundRefused(BillingError):
+    """So much can't be given back; the message says how much can."""
+
+    status = 409
+
+
+class NotTaken(BillingError):
+    """A notifier could not hand over a notification: for sure, nobody got it.
+
+    :param reason: A stable word that is kept, such as ``"connection"``; never what a server said.
+    :param for_good: Another try would end the same way.
+    """
+
+    status = 502
+
+    def __init__(self, reason: str, *, for_good: bool = False) -> None:
+        super().__init__(f"The notification was not taken: {reason}.")
+        self.reason = reason
+        self.for_good = for_good
 
 
 class CorrectionRefused(BillingError):
@@ -287,7 +352,8 @@ class GatewayError(BillingError):
 class GatewayUnavailable(GatewayError):
     """Whether the processor acted is not known: a time-out, a lost connection, or its own fault.
 
-    Repeat with the same idempotency key, or read the object, before doing anything else.
+    Repeat with the same idempotency key, or read the object, before doing anything else. Only code
+    ``"rate_limited"`` says more: the processor had too many requests, and this call did nothing.
     """
 
     status = 503
@@ -303,13 +369,27 @@ class PaymentDeclined(GatewayRefusal):
     """A payment method was declined.
 
     :param never_again: The processor or the bank advises against any further try.
+    :param decline_code: The bank's own reason; never shown to a person.
+    :param intent_id: The payment intent and the charge that came of it, where there is one.
     """
 
     status = 402
 
-    def __init__(self, message: str, *, never_again: bool = False, **details: str | None) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        never_again: bool = False,
+        decline_code: str | None = None,
+        intent_id: str | None = None,
+        charge_id: str | None = None,
+        **details: str | None,
+    ) -> None:
         super().__init__(message, **details)
         self.never_again = never_again
+        self.decline_code = decline_code
+        self.intent_id = intent_id
+        self.charge_id = charge_id
 
 
 class PaymentActionRequired(PaymentDeclined):

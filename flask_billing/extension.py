@@ -22,12 +22,15 @@ if TYPE_CHECKING:
     from flask_sqlalchemy import SQLAlchemy
 
     from flask_billing.gateways import Gateway
+    from flask_billing.letters import Notifier, Recipient
 
 __all__ = ["Billing"]
 
 ProjectLoader = TypeVar("ProjectLoader", bound=Callable[[str], Any])
 CanManage = TypeVar("CanManage", bound=Callable[[Any], bool])
+MembersEmails = TypeVar("MembersEmails", bound="Callable[[str], Iterable[str | Recipient]]")
 StaffRequired = TypeVar("StaffRequired", bound=Callable[[], bool])
+Actor = TypeVar("Actor", bound=Callable[[], object])
 Rule = TypeVar("Rule", bound=GuardRule)
 Handler = TypeVar("Handler", bound=Callable[[events.Notice], None])
 View = TypeVar("View", bound=Callable[..., Any])
@@ -54,10 +57,11 @@ class Billing:
 
         Works before or after `db.init_app` and speaks to nobody.
 
-        :raises flask_billing.settings.SettingsError: A setting can't work.
+        :raises flask_billing.SettingsError: A setting can't work.
         """
         settings = Settings.from_config(app.config, app.root_path)
         state = State(self.db, settings, self._hooks, _make_gateway)
+        state.write_letter = web.write_letter
         if settings.event_processing == "celery":
             state.wake_workers = _celery_waker()
         app.extensions[EXTENSION] = state
@@ -83,6 +87,34 @@ class Billing:
         """Register what says whether the person is staff; default: nobody."""
         self._hooks.staff_required = ask
         return ask
+
+    def actor(self, ask: Actor) -> Actor:
+        """Register what gives your id of the person who asks, for the audit log; default: none.
+
+        An id such as ``42`` or ``"staff-7"``, or `None`. It is kept for ever, so no name and no
+        e-mail: those are refused.
+        """
+        self._hooks.actor = ask
+        return ask
+
+    def members_emails(self, ask: MembersEmails) -> MembersEmails:
+        """Register what gives the e-mail addresses of a project's people; default: none.
+
+        It gets the project's key as text, outside of any request, when a notification is sent, and
+        returns addresses, or :class:`~flask_billing.Recipient` with a language. The project may be
+        gone by then. It must not write.
+        """
+        self._hooks.members_emails = ask
+        return ask
+
+    @property
+    def notifier(self) -> Notifier | None:
+        """What delivers notifications; by default a line in the log says that it would."""
+        return self._hooks.notifier
+
+    @notifier.setter
+    def notifier(self, notifier: Notifier | None) -> None:
+        self._hooks.notifier = notifier
 
     def guard_rule(self, rule: Rule) -> Rule:
         """Register a rule ``(project, model, count)`` that the guard asks before payment methods.

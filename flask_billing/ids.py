@@ -8,7 +8,9 @@ from uuid import UUID
 __all__ = ["is_our_key", "uuid7"]
 
 _UUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
-_OUR_KEY = re.compile(rf"(?:setup|details|tax-id|hold)-{_UUID}(?:-details-[0-9])?")
+_KINDS = "setup|details|tax-id|hold|invoice|lines|finalize|pay|void|write-off"
+_KINDS += "|refund|balance"
+_OUR_KEY = re.compile(rf"(?:{_KINDS})-{_UUID}(?:-details-[0-9])?(?:-[A-Za-z0-9_-]{{1,80}})?")
 
 
 def uuid7() -> UUID:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from flask_billing.gateways import Gateway
+    from flask_billing.letters import Letter, Notifier, Recipient
     from flask_billing.settings import Settings
 
 __all__ = [
@@ -55,8 +56,15 @@ class Hooks:
     project_loader: Callable[[str], Any] | None = None
     can_manage: Callable[[Any], bool] = field(default=lambda project: False)
     staff_required: Callable[[], bool] = field(default=lambda: False)
+    actor: Callable[[], object] = field(default=lambda: None)
     guard_rules: list[GuardRule] = field(default_factory=list)
     event_handlers: list[EventHandler] = field(default_factory=list)
+    members_emails: Callable[[str], Iterable[str | Recipient]] = field(default=lambda key: ())
+    notifier: Notifier | None = None
+
+
+def _without_words(facts: Any, recipient: Recipient) -> Letter:
+    raise RuntimeError("This app has no words for notifications; 'billing.init_app' gives it some.")
 
 
 @dataclass
@@ -75,6 +83,8 @@ class State:
     rates_written: dict[UUID, ref[Connection]] = field(default_factory=dict)
     #: Tells workers elsewhere that there is something to do; they also look by themselves.
     wake_workers: Callable[[], None] = lambda: None
+    #: Puts the facts of a notification into words for one person.
+    write_letter: Callable[[Any, Recipient], Letter] = _without_words
 
     @cached_property
     def gateway(self) -> Gateway:

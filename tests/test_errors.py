@@ -16,6 +16,7 @@ from flask_billing import (
     BillingError,
     ClosingRefused,
     CodeRefused,
+    CollectingRefused,
     CorrectionRefused,
     CreditRefused,
     CurrencyFixed,
@@ -26,11 +27,14 @@ from flask_billing import (
     GatewayUnavailable,
     MethodNeeded,
     NotOurs,
+    NotTaken,
     PaymentActionRequired,
     PaymentDeclined,
     PaymentMethodRequired,
+    PaymentOverdue,
     RateChanged,
     RatesError,
+    RefundRefused,
     SessionUnfinished,
     SettingsError,
     SharingRefused,
@@ -47,6 +51,7 @@ STATUSES = {
     BillingDisabled: 501,
     ClosingRefused: 409,
     CodeRefused: 422,
+    CollectingRefused: 409,
     CorrectionRefused: 409,
     CreditRefused: 409,
     DetailsRefused: 422,
@@ -56,11 +61,14 @@ STATUSES = {
     GatewayUnavailable: 503,
     MethodNeeded: 409,
     NotOurs: 404,
+    NotTaken: 502,
     PaymentActionRequired: 402,
     PaymentDeclined: 402,
     PaymentMethodRequired: 402,
+    PaymentOverdue: 402,
     CurrencyFixed: 409,
     RateChanged: 409,
+    RefundRefused: 409,
     SessionUnfinished: 409,
     SharingRefused: 403,
     SpendingLimitReached: 402,
@@ -74,6 +82,7 @@ EXAMPLES = [
     BillingDisabled(),
     ClosingRefused("Not yet."),
     CodeRefused("Used.", reason="used"),
+    CollectingRefused("Somebody is at it.", reason="busy"),
     CorrectionRefused("It is void already."),
     CreditRefused("Close first."),
     DetailsRefused({"email": "invalid"}),
@@ -82,11 +91,14 @@ EXAMPLES = [
     GatewayUnavailable("No answer."),
     MethodNeeded("Needed."),
     NotOurs("Not ours."),
+    NotTaken("connection", for_good=True),
     PaymentActionRequired("Confirm.", code="authentication_required"),
     PaymentDeclined("Declined.", never_again=True, code="card_declined"),
     PaymentMethodRequired(project_key="1", resource="server"),
+    PaymentOverdue(project_key="1", resource="server"),
     CurrencyFixed("It stays."),
     RateChanged("Put it back."),
+    RefundRefused("At most 5.00 can be given back."),
     SessionUnfinished("Still open.", state="open"),
     SharingRefused("No."),
     SpendingLimitReached(project_key="1", resource="server", limit="1.00 USD"),
@@ -113,7 +125,8 @@ def test_error_knows_its_status(error: type[BillingError], status: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "error", [BillingDisabled(), PaymentMethodRequired(), SpendingLimitReached()]
+    "error",
+    [BillingDisabled(), PaymentMethodRequired(), PaymentOverdue(), SpendingLimitReached()],
 )
 def test_answerable_error_is_an_http_error_of_the_same_status(error: BillingError) -> None:
     assert isinstance(error, HTTPException)
@@ -131,6 +144,18 @@ def test_host_without_billing_pages_still_answers_the_guards_refusal_with_402() 
 
     assert response.status_code == 402
     assert "Add a payment method to create a web server." in response.text
+
+
+@pytest.mark.parametrize(
+    ("resource", "sentence"),
+    [
+        (None, "An invoice could not be paid. Pay it to go on."),
+        ("server", "An invoice could not be paid. Pay it to create a server."),
+        ("IP address", "An invoice could not be paid. Pay it to create an IP address."),
+    ],
+)
+def test_refusal_for_a_debt_says_what_leads_on(resource: str | None, sentence: str) -> None:
+    assert PaymentOverdue(project_key="1", resource=resource).description == sentence
 
 
 def test_text_in_an_answer_is_escaped() -> None:

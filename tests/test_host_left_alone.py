@@ -139,6 +139,7 @@ def test_only_our_endpoints_appear_under_our_addresses(app: Flask) -> None:
     }
 
     home = "/projects/<project_id>/billing"
+    deeds = "'retry', 'unpark', 'refund', 'write-off', 'void'"
     assert ours == {
         (home, "billing.index"),
         (f"{home}/payment-methods", "billing.add"),
@@ -151,6 +152,8 @@ def test_only_our_endpoints_appear_under_our_addresses(app: Flask) -> None:
         (f"{home}/invoices", "billing.invoices"),
         (f"{home}/invoices/<uuid:invoice_id>", "billing.invoice"),
         (f"{home}/invoices/<uuid:invoice_id>.csv", "billing.invoice_csv"),
+        (f"{home}/invoices/<uuid:invoice_id>/pay", "billing.pay_invoice"),
+        (f"{home}/invoices/<uuid:invoice_id>/pay-on-page", "billing.pay_on_page"),
         (f"{home}/alerts", "billing.alerts"),
         (f"{home}/alerts/<uuid:alert_id>/remove", "billing.remove_alert"),
         (f"{home}/credit-code", "billing.credit_code"),
@@ -160,6 +163,15 @@ def test_only_our_endpoints_appear_under_our_addresses(app: Flask) -> None:
         ("/billing/staff/events", "billing.staff_events"),
         ("/billing/staff/events/<event_id>", "billing.staff_event"),
         ("/billing/staff/events/<event_id>", "billing.staff_repeat"),
+        ("/billing/staff/invoices", "billing.staff_invoices"),
+        ("/billing/staff/invoices/<uuid:invoice_id>", "billing.staff_invoice"),
+        (f"/billing/staff/invoices/<uuid:invoice_id>/<any({deeds}):name>", "billing.staff_act"),
+        (
+            "/billing/staff/payment-methods/<uuid:payment_method_id>/accept",
+            "billing.staff_accept",
+        ),
+        ("/billing/staff/audit", "billing.staff_audit"),
+        ("/billing/staff/health", "billing.staff_health"),
     }
 
 

@@ -59,6 +59,13 @@ def test_every_setting_is_read() -> None:
         BILLING_CLOSE_AFTER="7200",
         BILLING_BELOW_MINIMUM="waive",
         BILLING_SANITY_FACTOR=5,
+        BILLING_AUTOMATIC_TAX="true",
+        BILLING_RETRY_DAYS="2, 4",
+        BILLING_TRY_NEXT_ON_CONFIRMATION=False,
+        BILLING_PAST_DUE_STOPS="0",
+        BILLING_COLLECT_THREADS="8",
+        BILLING_STRIPE_RATE=90,
+        BILLING_MAIL_SENDER="Harbour <billing@harbour.example>",
     )
 
     assert settings == Settings(
@@ -86,6 +93,13 @@ def test_every_setting_is_read() -> None:
         close_after=timedelta(hours=2),
         below_minimum="waive",
         sanity_factor=5,
+        automatic_tax=True,
+        retry_days=(2, 4),
+        try_next_on_confirmation=False,
+        past_due_stops=False,
+        collect_threads=8,
+        stripe_rate=90,
+        mail_sender="Harbour <billing@harbour.example>",
     )
     assert len(settings.rates) == 8
 
@@ -124,6 +138,13 @@ def test_blocked_countries_can_be_given_in_one_text() -> None:
         "BILLING_CLOSE_AFTER",
         "BILLING_BELOW_MINIMUM",
         "BILLING_SANITY_FACTOR",
+        "BILLING_AUTOMATIC_TAX",
+        "BILLING_RETRY_DAYS",
+        "BILLING_TRY_NEXT_ON_CONFIRMATION",
+        "BILLING_PAST_DUE_STOPS",
+        "BILLING_COLLECT_THREADS",
+        "BILLING_STRIPE_RATE",
+        "BILLING_MAIL_SENDER",
     ],
 )
 @pytest.mark.parametrize("nothing", ["", None])
@@ -141,6 +162,16 @@ def test_path_of_the_rates_is_relative_to_the_apps_folder() -> None:
 @pytest.mark.parametrize(("hours", "minutes"), [(0, None), ("0", None), (1, 60), (744, 44_640)])
 def test_cap_is_given_in_hours_and_can_be_off(hours: int | str, minutes: int | None) -> None:
     assert read(BILLING_MONTHLY_CAP_HOURS=hours).monthly_cap_minutes == minutes
+
+
+@pytest.mark.parametrize(("given", "days"), [([], ()), ((), ()), (3, (3,)), ("1 60", (1, 60))])
+def test_plan_of_tries_may_be_short_or_empty(given: Any, days: tuple[int, ...]) -> None:
+    assert read(BILLING_RETRY_DAYS=given).retry_days == days
+
+
+@pytest.mark.parametrize("value", [True, "True", "true", "1", 1])
+def test_switch_may_come_as_text(value: Any) -> None:
+    assert read(BILLING_AUTOMATIC_TAX=value).automatic_tax
 
 
 def test_months_may_be_closed_at_once() -> None:
@@ -259,6 +290,24 @@ WRONG = [
     ("BILLING_BELOW_MINIMUM", True, "must be text"),
     ("BILLING_SANITY_FACTOR", -1, "whole number"),
     ("BILLING_SANITY_FACTOR", 1.5, "whole number"),
+    ("BILLING_AUTOMATIC_TAX", "yes", "True or False"),
+    ("BILLING_AUTOMATIC_TAX", 2, "True or False"),
+    ("BILLING_TRY_NEXT_ON_CONFIRMATION", "never", "True or False"),
+    ("BILLING_PAST_DUE_STOPS", [True], "True or False"),
+    ("BILLING_RETRY_DAYS", [0, 1], "rising"),
+    ("BILLING_RETRY_DAYS", [3, 1], "rising"),
+    ("BILLING_RETRY_DAYS", [1, 1], "rising"),
+    ("BILLING_RETRY_DAYS", [1, 61], "at most 60"),
+    ("BILLING_RETRY_DAYS", [1.5], "days"),
+    ("BILLING_RETRY_DAYS", "daily", "days"),
+    ("BILLING_RETRY_DAYS", True, "days"),
+    ("BILLING_COLLECT_THREADS", 0, "at least 1"),
+    ("BILLING_COLLECT_THREADS", "many", "whole number"),
+    ("BILLING_STRIPE_RATE", 0, "at least 1"),
+    ("BILLING_STRIPE_RATE", 0.5, "whole number"),
+    ("BILLING_MAIL_SENDER", "Harbour", "one address"),
+    ("BILLING_MAIL_SENDER", "a@harbour.example\nBcc: b@harbour.example", "one address"),
+    ("BILLING_MAIL_SENDER", ("Harbour", "a@harbour.example"), "must be text"),
 ]
 
 

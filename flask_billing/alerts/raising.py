@@ -11,7 +11,8 @@ from uuid import UUID
 from flask import current_app
 from sqlalchemy import ColumnElement, exists, or_, select, update
 
-from flask_billing import clock, invoicing, projects
+from flask_billing import clock, invoicing, notifying, projects
+from flask_billing.invoicing import RunningMonth
 from flask_billing.models import BilledProjectRow, SpendingAlert, table_of
 from flask_billing.periods import Span, month_of
 from flask_billing.signals import spending_alert
@@ -102,13 +103,15 @@ def _raise_of(project_key: str) -> int:
     session.commit()
     raised = 0
     for alert_id, amount in found:
-        if _mark(project_key, alert_id, amount, month):
+        if _mark(project_key, alert_id, amount, month, running):
             raised += 1
             _tell(session.get(SpendingAlert, alert_id), project_key, spent, running.currency)
     return raised
 
 
-def _mark(project_key: str, alert_id: UUID, amount: int, month: Span) -> bool:
+def _mark(
+    project_key: str, alert_id: UUID, amount: int, month: Span, running: RunningMonth
+) -> bool:
     """Note that an alert is raised, and stop what it stops; whether nobody else has done so."""
     connection = fresh_connection()
     projects.lock(connection, [project_key])
@@ -125,6 +128,15 @@ def _mark(project_key: str, alert_id: UUID, amount: int, month: Span) -> bool:
             update(row)
             .where(row.c.project_key == project_key, stops)
             .values(stopped_until=month.end)
+        )
+        notifying.note(
+            connection,
+            "spending_alert",
+            f"spending_alert-{alert_id}-{month.start:%Y-%m}-{amount}",
+            project_key=project_key,
+            alert_id=alert_id,
+            amount=running.priced.subtotal,
+            currency=running.currency,
         )
     current().db.session.commit()
     return bool(marked)

@@ -17,7 +17,7 @@ __all__ = ["paced"]
 T = TypeVar("T")
 
 #: The processor did nothing, so the same call can be made again, whatever it does.
-_TOO_FAST = {"rate_limit", "lock_timeout"}
+_TOO_FAST = {"rate_limited", "lock_timeout"}
 #: Seconds; after the last of them the trouble is no matter of pace any more.
 _DELAYS = (1, 2, 4, 8, 16, 32, 32, 32)
 _PAGE = 100

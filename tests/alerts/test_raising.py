@@ -10,7 +10,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import update
 
-from flask_billing import BilledProjectRow, SpendingAlert, alerts, spending_alert
+from flask_billing import BilledProjectRow, Notification, SpendingAlert, alerts, spending_alert
 from tests.alerts.conftest import cost
 from tests.at_once import at_once
 from tests.credits.conftest import Time
@@ -42,6 +42,26 @@ def raised() -> int:
 def stopped_until(key: str) -> datetime | None:
     db.session.expire_all()
     return db.session.get_one(BilledProjectRow, key).stopped_until
+
+
+def test_raised_alert_is_noted_for_people_once(app: Flask) -> None:
+    with app.app_context():
+        for key in ("1", "2"):
+            alerts.set_alert(key, 1000)
+        cost("1", 1234)
+
+        raised()
+        raised()
+
+        [alert] = alerts.alerts_of("1")
+        found = db.session.query(Notification).all()
+        assert {(row.kind, row.project_key, row.alert_id) for row in found} == {
+            ("spending_alert", "1", alert.id)
+        }
+        assert sorted((row.role, row.amount, row.currency) for row in found) == [
+            ("billing", 1234, "usd"),
+            ("members", 1234, "usd"),
+        ]
 
 
 def test_alert_is_raised_when_the_total_reaches_it(app: Flask, told: list[Any]) -> None:

@@ -57,6 +57,7 @@ def scene(
 ) -> Iterator[Scene]:
     config: dict[str, Any] = {
         "BILLING_CURRENCY": "eur",
+        "BILLING_STRIPE_RATE": 10_000,
         "STRIPE_API_BASE": sandbox.url,
         "STRIPE_SECRET_KEY": sandbox.secret_key,
         "STRIPE_WEBHOOK_SECRET": DEFAULT_WEBHOOK_SECRET,

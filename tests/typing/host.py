@@ -85,6 +85,12 @@ def is_staff() -> bool:
     return False
 
 
+@billing.actor
+def who_asks() -> int | None:
+    """Say who it is."""
+    return 42
+
+
 @billing.guard_rule
 def allow_small_projects(project: Project, model: type | None, count: int) -> bool | None:
     """Let small projects try a few servers."""
