@@ -34,8 +34,8 @@ from flask_billing.errors import (
 )
 from flask_billing.events import Notice
 from flask_billing.extension import Billing
-from flask_billing.metering import UsageResult, UsageRow
 from flask_billing.letters import Letter, Notifier, Recipient
+from flask_billing.metering import UsageResult, UsageRow
 from flask_billing.mixins import BillableResource, BilledProject
 from flask_billing.models import (
     Adjustment,
