@@ -66,8 +66,7 @@ def load_project(project_id: str) -> Project | None:
 
 
 def _id_from(text: str) -> int | None:
-    is_short = len(text) <= len(str(LARGEST_ID))
-    return int(text) if is_short and text.isdecimal() and int(text) <= LARGEST_ID else None
+    return int(text) if text.isdecimal() and int(text) <= LARGEST_ID else None
 
 
 @billing.staff_required

@@ -14,7 +14,7 @@ from sqlalchemy import insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from flask_billing import clock, projects, signing
-from flask_billing.errors import BillingError
+from flask_billing.errors import BillingError, GatewayUnavailable
 from flask_billing.ids import uuid7
 from flask_billing.models import AuditEntry, table_of
 from flask_billing.state import current
@@ -70,9 +70,10 @@ def noted(
     )
     try:
         yield noted_id
-    except (BillingError, LookupError, ValueError):
+    except (BillingError, LookupError, ValueError) as error:
         current().db.session.rollback()
-        _end(noted_id, "refused")
+        # What a silent processor was asked for, it may have done.
+        _end(noted_id, "unknown" if isinstance(error, GatewayUnavailable) else "refused")
         raise
     _end(noted_id, "done")
 

@@ -10,6 +10,7 @@ from flask import Flask
 
 from flask_billing import AuditEntry, CollectingRefused, auditing, clock
 from flask_billing.auditing import NotedAlready
+from flask_billing.errors import GatewayError, GatewayUnavailable
 from flask_billing.ids import uuid7
 from tests.host import create_app, db
 
@@ -79,6 +80,14 @@ def test_refusal_undoes_what_was_begun_in_the_session(app: Flask) -> None:
         begin_something_else()
 
     assert outcomes() == [("1", "refused")]
+
+
+def test_what_the_processor_did_not_answer_is_not_called_refused(app: Flask) -> None:
+    for number, error in enumerate((GatewayUnavailable("No answer."), GatewayError("No."))):
+        with pytest.raises(GatewayError), auditing.noted("void", "invoice", number, way="web"):
+            raise error
+
+    assert sorted(outcomes()) == [("0", "unknown"), ("1", "refused")]
 
 
 @pytest.mark.parametrize(

@@ -129,6 +129,11 @@ def _tell(row: InvoiceCollection) -> None:
     state = row.state if row.state != "done" else invoice.state
     needs = f", and needs its owner ({row.needs})" if row.needs else ""
     click.echo(f"The invoice {invoice.id} is {state}{needs}.")
+    if row.failures:
+        raise click.ClickException(
+            f"Stripe failed ({row.error_code}). A worker goes on by itself: look at the invoice in "
+            "some minutes before you try again."
+        )
 
 
 def _tell_of(invoice: Invoice, said: str) -> None:

@@ -124,5 +124,6 @@ class AuditEntry(Model):
     currency: Mapped[str | None] = mapped_column(String(3))
     #: Why, in one word.
     reason: Mapped[str | None] = mapped_column(String(40))
-    #: `begun` (committed before it is done), `done`, or `refused`.
+    #: `begun` (committed before it is done), `done`, `refused`, or `unknown`: the processor did not
+    #: answer.
     outcome: Mapped[str] = mapped_column(String(20), default="begun")

@@ -62,6 +62,20 @@ def test_retry_tries_every_method_once_more(
     ]
 
 
+def test_retry_that_stripe_does_not_answer_says_so(
+    stocked: Shell, stripe_sandbox: Sandbox, unpaid: UUID
+) -> None:
+    stripe_sandbox.begin_outage()
+
+    result = stocked.billing("retry", str(unpaid))
+
+    stripe_sandbox.end_outage()
+    assert result.exit_code == 1
+    assert "Stripe failed (server_error). A worker goes on by itself" in result.output
+    with stocked.app.app_context():
+        assert world.states(unpaid) == ["declined"]
+
+
 def test_refund_gives_back_a_part_and_then_the_rest(
     stocked: Shell, stripe_sandbox: Sandbox, paid: UUID
 ) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 import pytest
 
@@ -17,6 +20,7 @@ from tests.example_app.visitor import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     MakeVisitor = Callable[[], Visitor]
 
@@ -230,3 +234,26 @@ def _link(visitor: Visitor, page: str, ending: str, *, last: bool = False) -> st
 
 def _deletion_path(visitor: Visitor, project: str) -> str:
     return _link(visitor, project, "/delete")
+
+
+def test_staff_act_under_their_id(sign_up: MakeVisitor, harbour_database: Path) -> None:
+    person, other = sign_up(), sign_up()
+    columns = "id, stripe_id, type, livemode, created_at, received_at, state, attempts"
+    day = "2026-08-01 00:00:00.000000"
+    values = (uuid4().hex, "evt_staff", "customer.updated", False, day, day, "failed", 12)
+    with closing(sqlite3.connect(harbour_database)) as connection, connection:
+        connection.execute(
+            f"INSERT INTO billing_event ({columns}) VALUES ({', '.join('?' * 8)})", values
+        )
+        (person_id,) = connection.execute(
+            "UPDATE user_account SET is_staff = true WHERE email = ? RETURNING id", [person.email]
+        ).fetchone()
+
+    assert other.post(f"{STAFF}/evt_staff").status_code == 404
+    assert person.post(f"{STAFF}/evt_staff").status_code == 303
+
+    with closing(sqlite3.connect(harbour_database)) as connection:
+        entries = connection.execute(
+            "SELECT made_by, action FROM billing_audit WHERE object_id = 'evt_staff'"
+        ).fetchall()
+    assert entries == [(str(person_id), "repeat_event")]

@@ -138,6 +138,16 @@ def test_retry_in_vain_says_where_the_invoice_stands(app: Flask, person: Person)
     assert "It was tried. The invoice is now: waiting." in told(person, response)
 
 
+def test_retry_that_stripe_does_not_answer_says_so(app: Flask, person: Person) -> None:
+    august = owe(app, person)
+    person.sandbox.begin_outage()
+
+    response = do(person, f"{LIST}/{august}/retry")
+
+    person.sandbox.end_outage()
+    assert "Stripe did not answer, and nobody knows yet" in told(person, response)
+
+
 def test_write_off_gives_the_invoice_up(app: Flask, person: Person) -> None:
     august = owe(app, person)
 
@@ -314,7 +324,7 @@ def test_stripe_that_does_not_answer_is_told_as_such(app: Flask, person: Person)
 
     assert response.status_code == 503
     assert "Stripe did not answer, and nobody knows yet whether it acted." in text_of(response)
-    assert noted(app) == [("write_off", "refused", "insolvent", "staff-7")]
+    assert noted(app) == [("write_off", "unknown", "insolvent", "staff-7")]
     person.sandbox.end_outage()
     again = do(person, f"{LIST}/{august}/write-off", reason="insolvent")
     assert "It is written off" in told(person, again)

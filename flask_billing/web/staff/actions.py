@@ -26,7 +26,7 @@ from flask_billing.web.access import actor_id
 from flask_billing.web.i18n import gettext
 from flask_billing.web.staff import invoice_listing
 from flask_billing.web.staff.deed_forms import DeedForm
-from flask_billing.web.staff.deeds import DEEDS, Deed, Said
+from flask_billing.web.staff.deeds import DEEDS, NO_ANSWER, Deed, Said
 from flask_billing.web.staff.invoices import shown
 
 if TYPE_CHECKING:
@@ -221,11 +221,7 @@ def _trouble(refused: BillingError | None) -> tuple[str, str] | None:
     if refused is None:
         return None
     if isinstance(refused, GatewayUnavailable):
-        said = gettext(
-            "Stripe did not answer, and nobody knows yet whether it acted. A worker finds out: "
-            "look at the invoice in some minutes before you try again."
-        )
-        return said, refused.code or ""
+        return gettext(NO_ANSWER), refused.code or ""
     if isinstance(refused, GatewayError):
         return gettext("Stripe refused this."), refused.code or ""
     return gettext("This can't be done now."), str(refused)

@@ -16,7 +16,12 @@ from flask_billing.web.i18n import N_, gettext
 from flask_billing.web.staff.deed_forms import DeedForm, ReasonForm, RefundForm, VoidForm
 from flask_billing.web.staff.standings import STANDINGS, standing_of
 
-__all__ = ["DEEDS", "Deed", "Said", "deeds_for"]
+__all__ = ["DEEDS", "NO_ANSWER", "Deed", "Said", "deeds_for"]
+
+NO_ANSWER = N_(
+    "Stripe did not answer, and nobody knows yet whether it acted. A worker finds out: look at the "
+    "invoice in some minutes before you try again."
+)
 
 #: What came of a deed in words, and how important that is.
 Said = tuple[str, str]
@@ -79,7 +84,9 @@ def _can_refund(invoice: Invoice) -> bool:
 
 
 def _retry(invoice_id: UUID, _form: DeedForm, made_by: str | None) -> Said:
-    collecting.retry(invoice_id, made_by=made_by)
+    row = collecting.retry(invoice_id, made_by=made_by)
+    if row.failures:
+        return gettext(NO_ANSWER), "warning"
     standing = _standing(invoice_id)
     if standing == "paid":
         return gettext("It was tried, and it is paid."), "success"

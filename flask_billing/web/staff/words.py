@@ -76,6 +76,7 @@ _DEEDS = {
     "begun": ("note", N_("begun, and never ended")),
     "done": ("plain", N_("done")),
     "refused": ("plain", N_("refused")),
+    "unknown": ("note", N_("not known")),
 }
 _NEEDS = {
     "payment_method": N_("It needs a payment method of its owner."),
