@@ -8,9 +8,13 @@ from uuid import UUID
 __all__ = ["is_our_key", "uuid7"]
 
 _UUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
-_KINDS = "setup|details|tax-id|hold|invoice|lines|finalize|pay|void|write-off"
-_KINDS += "|refund|balance"
-_OUR_KEY = re.compile(rf"(?:{_KINDS})-{_UUID}(?:-details-[0-9])?(?:-[A-Za-z0-9_-]{{1,80}})?")
+_KINDS = (
+    rf"(?:setup|details|tax-id|hold|pay|refund)-{_UUID}(?:-details-[0-9])?",
+    rf"(?:finalize|void|write-off|balance)-{_UUID}(?:-[0-9]{{1,19}})?",
+    rf"invoice-{_UUID}(?:-in_[A-Za-z0-9]{{1,80}})?(?:-[0-9]{{1,5}})?",
+    rf"lines-{_UUID}-[0-9a-f]{{16}}(?:-[0-9]{{1,5}})?",
+)
+_OUR_KEY = re.compile("|".join(_KINDS))
 
 
 def uuid7() -> UUID:

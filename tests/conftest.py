@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
 from importlib.metadata import version
@@ -98,6 +99,13 @@ def _logging_as_it_was() -> Iterator[None]:
 # later one. This is no fixture, because those of the test's app have to end first.
 
 _engines: set[Engine] = set()
+
+
+@event.listens_for(Engine, "connect")
+def _let_the_disk_be(connection: object, _: object) -> None:
+    """Have SQLite not wait for the disk: no test pulls the plug, and tables are made often."""
+    if isinstance(connection, sqlite3.Connection):
+        connection.execute("PRAGMA synchronous = OFF")
 
 
 @event.listens_for(Engine, "engine_connect")

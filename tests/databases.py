@@ -7,7 +7,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
 
-from sqlalchemy import MetaData, create_engine, inspect, make_url, text
+from sqlalchemy import (
+    MetaData,
+    Table,
+    create_engine,
+    inspect,
+    literal,
+    make_url,
+    select,
+    text,
+    union_all,
+)
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
@@ -29,6 +39,9 @@ class DatabaseServer:
     variable: ClassVar[str]
     defaults: ClassVar[tuple[str, ...]]
 
+    #: Tells its database from another of the same process.
+    purpose: str = "test"
+
     _admin: URL | None = field(default=None, init=False)
     _refusal: str | None = field(default=None, init=False)
     _database: str | None = field(default=None, init=False)
@@ -41,9 +54,10 @@ class DatabaseServer:
         """
         admin = self._reach()
         if self._database is None:
-            name = f"flask_billing_test_{os.getpid()}"
+            name = f"flask_billing_{self.purpose}_{os.getpid()}"
             with _connect(admin) as connection:
                 connection.execute(text(f"CREATE DATABASE {name}{self._options}"))
+                self._hurry(connection, name)
             self._database = name
         elif not (kept is not None and self._clear(admin, self._database, kept)):
             self._empty(admin, self._database)
@@ -58,8 +72,9 @@ class DatabaseServer:
                 return False
             connection.rollback()
             with connection.execution_options(isolation_level="READ COMMITTED").begin():
+                filled = _filled(connection, [kept.tables[name] for name in columns])
                 for table in reversed(kept.sorted_tables):
-                    if table.name in columns:
+                    if table.name in filled:
                         connection.execute(table.delete())
                 self._count_anew(connection)
         return True
@@ -98,6 +113,9 @@ class DatabaseServer:
 
     _options: ClassVar[str] = ""
 
+    def _hurry(self, connection: Connection, name: str) -> None:
+        """Have a database not wait for the disk, where that can be said of one alone."""
+
     def _empty(self, admin: URL, name: str) -> None:
         raise NotImplementedError
 
@@ -112,6 +130,9 @@ class PostgreSQL(DatabaseServer):
         "postgresql+psycopg://postgres@127.0.0.1:5432/postgres",
         "postgresql+psycopg://flask_billing_test:flask_billing_test@127.0.0.1:5432/postgres",
     )
+
+    def _hurry(self, connection: Connection, name: str) -> None:
+        connection.execute(text(f"ALTER DATABASE {name} SET synchronous_commit = off"))
 
     def _empty(self, admin: URL, name: str) -> None:
         with _connect(admin.set(database=name)) as connection:
@@ -174,18 +195,35 @@ class MariaDB(DatabaseServer):
             connection.execute(text(f"KILL {int(thread)}"))
 
 
-def _columns(connection: Connection) -> dict[str, set[str]]:
-    """Return the names of the columns of each table that is there."""
+#: Of each table the columns, and whether they may be null.
+Columns = dict[str, dict[str, bool]]
+
+
+def _columns(connection: Connection) -> Columns:
+    """Return the columns of each table that is there."""
     found = inspect(connection).get_multi_columns()
-    return {table: {each["name"] for each in columns} for (_, table), columns in found.items()}
+    return {
+        table: {each["name"]: each["nullable"] for each in columns}
+        for (_, table), columns in found.items()
+    }
 
 
-def _are_as_made(columns: dict[str, set[str]], kept: MetaData) -> bool:
+def _are_as_made(columns: Columns, kept: MetaData) -> bool:
     """Return whether each table that is there is to be kept, with the columns it is made with."""
     return all(
-        name in kept.tables and found == set(kept.tables[name].columns.keys())
+        name in kept.tables
+        and found == {each.name: bool(each.nullable) for each in kept.tables[name].columns}
         for name, found in columns.items()
     )
+
+
+def _filled(connection: Connection, tables: list[Table]) -> set[str]:
+    """Return the names of the tables that hold rows."""
+    queries = [
+        select(literal(table.name)).where(select(literal(1)).select_from(table).exists())
+        for table in tables
+    ]
+    return set(connection.scalars(union_all(*queries))) if queries else set()
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from flask import Flask
+from sqlalchemy import MetaData
 
 from flask_billing import AuditEntry, CollectingRefused, auditing, clock
 from flask_billing.auditing import NotedAlready
@@ -15,6 +16,12 @@ from flask_billing.ids import uuid7
 from tests.host import create_app, db
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def kept_tables() -> MetaData:
+    """Tests here begin with `create_all`."""
+    return db.metadata
 
 
 @pytest.fixture

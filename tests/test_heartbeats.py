@@ -8,7 +8,7 @@ from threading import Thread
 
 import pytest
 from flask import Flask
-from sqlalchemy import text
+from sqlalchemy import MetaData, text
 
 from flask_billing import clock, heartbeats
 from flask_billing.heartbeats import Heart, Pulse
@@ -16,6 +16,12 @@ from flask_billing.models import BillingWorker
 from tests.host import Project, create_app, db
 
 NOW = datetime(2026, 7, 1, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def kept_tables() -> MetaData:
+    """Tests here begin with `create_all`."""
+    return db.metadata
 
 
 @pytest.fixture

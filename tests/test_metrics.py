@@ -10,8 +10,8 @@ import pytest
 from flask import Flask
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
+from sqlalchemy import MetaData, text
 from sqlalchemy import event as sqlalchemy_event
-from sqlalchemy import text
 
 from flask_billing import InvoiceRefund, Notification, clock, collecting
 from flask_billing.metrics import BillingCollector
@@ -25,6 +25,12 @@ NOW = datetime(2026, 10, 2, 12, tzinfo=UTC)
 STATEMENTS = 6
 
 Samples = dict[tuple[str, ...], float]
+
+
+@pytest.fixture
+def kept_tables() -> MetaData:
+    """Tests here begin with `create_all`."""
+    return db.metadata
 
 
 @pytest.fixture

@@ -10,10 +10,10 @@ from flask_billing import UsageTotal, clock, projects
 from flask_billing.metering import registry
 from flask_billing.periods import month_of
 from flask_billing.state import current
-from tests.credits.conftest import app, small_app, time
+from tests.credits.conftest import app, kept_tables, small_app, time
 from tests.host import db
 
-__all__ = ["app", "cost", "small_app", "time"]
+__all__ = ["app", "cost", "kept_tables", "small_app", "time"]
 
 #: An event of this rate costs 0.0001.
 CALLS_PER_CENT = 100

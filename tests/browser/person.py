@@ -12,6 +12,9 @@ from tests.example_app.visitor import PASSWORD
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
 
+#: In milliseconds: a page may wait for a processor that is down.
+_PATIENCE = 60_000
+
 VISA = "4242 4242 4242 4242"
 MASTERCARD = "5555 5555 5555 4444"
 DECLINED = "4000 0000 0000 0002"
@@ -20,8 +23,8 @@ THREE_D_SECURE = "4000 0025 0000 3155"
 
 def click_through(control: Locator) -> None:
     """Click what leads to another page, and wait for that page."""
-    with control.page.expect_navigation():
-        control.click()
+    with control.page.expect_navigation(timeout=_PATIENCE):
+        control.click(timeout=_PATIENCE)
 
 
 @dataclass

@@ -22,6 +22,8 @@ from tests.collecting import world
 from tests.collecting.conftest import Time
 from tests.host import db
 
+pytestmark = pytest.mark.long
+
 
 class Crash(BaseException):
     """The process dies here; nothing of ours catches it."""

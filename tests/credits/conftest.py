@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from flask import Flask
+from sqlalchemy import MetaData
 
 from flask_billing import clock
 from tests.host import Project, create_app, db
@@ -52,3 +53,9 @@ def app(time: Time, database_url: str) -> Iterator[Flask]:
 def small_app(time: Time, sqlite_url: str) -> Iterator[Flask]:
     """The same on SQLite alone, for what no database has a say in."""
     yield from host(sqlite_url)
+
+
+@pytest.fixture
+def kept_tables() -> MetaData:
+    """Tests here begin with `create_all`."""
+    return db.metadata

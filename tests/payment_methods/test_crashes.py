@@ -20,6 +20,8 @@ from flask_billing.state import current
 from tests.host import Project, db
 from tests.payment_methods.journey import MASTERCARD, attached, order, save, start
 
+pytestmark = pytest.mark.long
+
 
 class Crash(BaseException):
     """The process dies here; nothing of ours catches it."""

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 import stripe
 from flask import Flask
+from sqlalchemy import MetaData
 
 from flask_billing import PaymentMethod
 from flask_billing.sandbox import Sandbox
@@ -52,3 +53,9 @@ def methods(
             assert method is not None
             saved.append(method)
     return tuple(saved)
+
+
+@pytest.fixture
+def kept_tables() -> MetaData:
+    """Tests here begin with `create_all`."""
+    return db.metadata

@@ -7,12 +7,16 @@ from contextlib import contextmanager, suppress
 from typing import Any, cast
 from uuid import UUID
 
+import pytest
+
 from flask_billing import refunding
 from flask_billing.gateways import Gateway
 from flask_billing.state import current
 from tests.events.world import MovedClock
 from tests.host import db
 from tests.refunding.bills import Bills
+
+pytestmark = pytest.mark.long
 
 
 class Killed(BaseException):

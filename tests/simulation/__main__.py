@@ -29,7 +29,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     # Little is ever in a cycle, and looking for it takes a fifth of the time.
     gc.set_threshold(100_000, 50, 50)
-    server = PostgreSQL()
+    server = PostgreSQL("simulation")
     mutation = MUTATIONS[options.mutation] if options.mutation else nullcontext
     try:
         with opened(server.fresh_database()) as world, mutation():

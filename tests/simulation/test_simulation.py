@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.concurrency, pytest.mark.long]
 @pytest.fixture(scope="module")
 def world() -> Iterator[World]:
     """A database of its own: its rows are emptied, and its schema is made once."""
-    server = PostgreSQL()
+    server = PostgreSQL("simulation")
     try:
         url = server.fresh_database()
     except UnreachableError as unreachable:

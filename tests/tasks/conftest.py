@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import stripe
 from flask import Flask
-from sqlalchemy import select
+from sqlalchemy import MetaData, select
 
 from flask_billing import BillingInfo
 from flask_billing.models import BillingEvent
@@ -89,3 +89,9 @@ def eventually() -> Callable[[Callable[[], bool]], bool]:
         return False
 
     return eventually
+
+
+@pytest.fixture
+def kept_tables() -> MetaData:
+    """Tests here begin with `create_all`."""
+    return db.metadata

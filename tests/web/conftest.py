@@ -11,6 +11,7 @@ import pytest
 import stripe
 from flask import Flask
 from flask.testing import FlaskClient
+from sqlalchemy import MetaData
 from werkzeug.test import TestResponse
 
 from flask_billing.sandbox import Sandbox
@@ -111,3 +112,9 @@ def delete_customer(app: Flask, person: Person, project_id: int = OWN) -> None:
 def flashes(person: Person) -> list[str]:
     with person.client.session_transaction() as session:
         return [message for _category, message in session.get("_flashes", [])]
+
+
+@pytest.fixture
+def kept_tables() -> MetaData:
+    """Tests here begin with `create_all`."""
+    return db.metadata

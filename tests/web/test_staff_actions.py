@@ -300,7 +300,7 @@ def test_refusal_is_told_on_the_page_and_noted(app: Flask, person: Person) -> No
     response = do(person, f"{LIST}/{august}/refund", amount="16.14", reason="outage")
 
     assert response.status_code == 409
-    assert f"At most 16.13 USD of the invoice {august} can be given back." in text_of(response)
+    assert f"At most 16.13 USD of the invoice {august} can be given back now." in text_of(response)
     assert 'value="16.14"' in response.text
     assert noted(app) == [("refund", "refused", "outage", "staff-7")]
 
