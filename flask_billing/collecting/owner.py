@@ -110,13 +110,12 @@ def _explain(invoice_id: UUID, ended: str) -> NoReturn:
     _refuse(_standing(invoice_id), reason="busy" if ended in {"busy", "waiting"} else "state")
 
 
-def page_for_owner(invoice_id: UUID, *, made_by: str | None = None) -> str:
+def page_for_owner(invoice_id: UUID) -> str:
     """Return the address of the processor's page for paying an invoice; commits the session.
 
     It gives access to whoever has it: send the person there and forget it. For 15 minutes no job
     charges it, as the person may be confirming the payment to a bank.
 
-    :param made_by: The host's id of the person; nothing is kept of it.
     :raises CollectingRefused: It is paid, not issued yet, or a try is under way.
     :raises GatewayError: The processor refused or did not answer.
     :raises LookupError: There is no such invoice, or nothing is due on it.

@@ -116,7 +116,7 @@ def pay_on_page(project_id: Any, invoice_id: UUID) -> BaseResponse:
     ActionForm().check()
     _progress(project, invoice_id)
     try:
-        address = collecting.page_for_owner(invoice_id, made_by=actor_id())
+        address = collecting.page_for_owner(invoice_id)
     except CollectingRefused as refused:
         _tell(*_REFUSED.get(refused.reason, _NOT_NOW))
     except GatewayError as error:

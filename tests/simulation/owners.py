@@ -191,7 +191,7 @@ class Owners:
 
     def pay_on_page(self, key: str, dice: random.Random) -> None:
         invoice_id = self._invoice(key, dice)
-        collecting.page_for_owner(invoice_id, made_by="1")
+        collecting.page_for_owner(invoice_id)
         db.session.commit()
         self.world.move_to(self.world.moment + dice.uniform(0, 300))
         self.world.scheduler.passes("before_call")
