@@ -44,7 +44,7 @@ FOUR = "collecting: speed of 4 processes / of 1"
 
 THREADS = 4
 INVOICES = 160
-ROUNDS = 3
+ROUNDS = 5
 
 _months = count()
 

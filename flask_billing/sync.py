@@ -7,19 +7,20 @@ where the row's own stamp is older. Whatever overlaps or arrives late, the newes
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from flask import current_app
-from sqlalchemy import and_, insert, select, update
+from sqlalchemy import Update, and_, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from flask_billing import clock, projects, signals, waking
 from flask_billing.errors import GatewayError
 from flask_billing.gateways import Mandate, PaymentMethodDetails
-from flask_billing.models import BillingInfo, GatewayAccount, PaymentMethod, SyncStamp
+from flask_billing.models import BillingInfo, GatewayAccount, PaymentMethod, SyncStamp, table_of
 from flask_billing.ordering import arrange, present
 from flask_billing.state import State, current
-from flask_billing.transactions import begin
+from flask_billing.transactions import begin, fresh_connection
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -67,9 +68,8 @@ class Answer:
 def take_stamp() -> int:
     """Return the next stamp; commits the session, so that every later stamp is higher."""
     session = current().db.session
-    counted = update(SyncStamp).where(SyncStamp.id == 1).values(last=SyncStamp.last + 1)
     while True:
-        stamp = _count(counted)
+        stamp = _count()
         session.commit()
         if stamp is not None:
             return stamp
@@ -80,8 +80,9 @@ def take_stamp() -> int:
             session.rollback()
 
 
-def _count(counted: Any) -> int | None:
-    connection = projects.connection()
+def _count() -> int | None:
+    connection = fresh_connection(one_write=True)
+    counted = _counting()
     # MariaDB's UPDATE gives nothing back; until the commit nobody else can count.
     stamp: int | None
     if connection.dialect.name in {"postgresql", "sqlite"}:
@@ -90,6 +91,12 @@ def _count(counted: Any) -> int | None:
         connection.execute(counted)
         stamp = connection.scalar(select(SyncStamp.last).where(SyncStamp.id == 1))
     return stamp
+
+
+@cache
+def _counting() -> Update:
+    row = table_of(SyncStamp)
+    return update(row).where(row.c.id == 1).values(last=row.c.last + 1)
 
 
 def account_id() -> str | None:

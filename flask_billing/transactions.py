@@ -92,14 +92,20 @@ def begin_for(project_key: str, *, may_fix_currency: bool = False) -> Connection
     return connection
 
 
-def fresh_connection() -> Connection:
-    """Begin a transaction that sees what others commit while it waits for a lock."""
-    session = current().db.session
-    session.commit()
+def fresh_connection(*, one_write: bool = False) -> Connection:
+    """Begin a transaction that sees what others commit while it waits for a lock.
+
+    :param one_write: Whether it holds one statement that writes, and others need not see the same.
+        On PostgreSQL each is a transaction of its own then, which saves two trips to the database.
+    """
+    session = current().db.session()
+    if session.in_transaction():
+        session.commit()
     bind = projects.bind_of(session)
     options = {}
     if bind.dialect.name != "sqlite" and not isinstance(bind, Connection):
-        options["isolation_level"] = "READ COMMITTED"
+        alone = one_write and bind.dialect.name == "postgresql"
+        options["isolation_level"] = "AUTOCOMMIT" if alone else "READ COMMITTED"
     return session.connection(
         bind_arguments={"mapper": BilledProjectRow.__mapper__}, execution_options=options
     )

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Connection, Select, and_, func, null, or_, select
+from sqlalchemy import Connection, Select, and_, bindparam, func, null, or_, select
 
 from flask_billing import clock
 from flask_billing.models import PaymentAttempt, PaymentMethod, table_of
@@ -55,20 +56,31 @@ def methods_of(
     connection: Connection, info_id: UUID | None, invoice_id: UUID, round_number: int
 ) -> list[Method]:
     """Return the methods of a billing info that could be charged, in the order of trying."""
+    terms = {
+        "of_info": info_id,
+        "of_invoice": invoice_id,
+        "of_round": round_number,
+        "after": clock.now() - _PERIOD,
+    }
+    query = _methods(try_next=current().settings.try_next_on_confirmation)
+    return [Method(*row) for row in connection.execute(query, terms)]
+
+
+@cache
+def _methods(*, try_next: bool) -> Select[Any]:
     method = table_of(PaymentMethod)
-    query = (
+    return (
         select(
             method.c.id,
             method.c.stripe_id,
             method.c.changed_at,
-            _tried(invoice_id, round_number).scalar_subquery(),
+            _tried().scalar_subquery(),
             _declines().scalar_subquery(),
-            _held(invoice_id, round_number),
+            null() if try_next else _held().scalar_subquery(),
         )
-        .where(method.c.billing_info_id == info_id, PaymentMethod.is_usable)
+        .where(method.c.billing_info_id == bindparam("of_info"), PaymentMethod.is_usable)
         .order_by(method.c.position.is_(None), method.c.position, method.c.id)
     )
-    return [Method(*row) for row in connection.execute(query)]
 
 
 def next_of(methods: Iterable[Method], only: UUID | None = None) -> Method | None:
@@ -81,7 +93,7 @@ def next_of(methods: Iterable[Method], only: UUID | None = None) -> Method | Non
     return next((each for each in methods if each.is_next), None)
 
 
-def _tried(invoice_id: UUID, round_number: int) -> Select[tuple[datetime]]:
+def _tried() -> Select[tuple[datetime]]:
     """Return when a method was last tried: an attempt that was not executed is no try.
 
     One that the processor refused is: it would be refused again.
@@ -89,24 +101,21 @@ def _tried(invoice_id: UUID, round_number: int) -> Select[tuple[datetime]]:
     attempt = table_of(PaymentAttempt).c
     refused = and_(attempt.state == "not_executed", attempt.code.is_not(None))
     return select(func.max(attempt.created_at)).where(
-        attempt.invoice_id == invoice_id,
+        attempt.invoice_id == bindparam("of_invoice"),
         attempt.payment_method_id == table_of(PaymentMethod).c.id,
-        attempt.round == round_number,
+        attempt.round == bindparam("of_round"),
         or_(attempt.state.in_(["declined", "needs_action"]), refused),
     )
 
 
-def _held(invoice_id: UUID, round_number: int) -> Any:
+def _held() -> Select[tuple[datetime]]:
     """Return when a bank asked for the owner last, where everything else waits for that."""
-    if current().settings.try_next_on_confirmation:
-        return null()
     attempt = table_of(PaymentAttempt).c
-    asked = select(func.max(attempt.created_at)).where(
-        attempt.invoice_id == invoice_id,
-        attempt.round == round_number,
+    return select(func.max(attempt.created_at)).where(
+        attempt.invoice_id == bindparam("of_invoice"),
+        attempt.round == bindparam("of_round"),
         attempt.state == "needs_action",
     )
-    return asked.scalar_subquery()
 
 
 def _declines() -> Select[Any]:
@@ -114,7 +123,7 @@ def _declines() -> Select[Any]:
     return select(func.count()).where(
         attempt.payment_method_id == table_of(PaymentMethod).c.id,
         attempt.state == "declined",
-        attempt.created_at > clock.now() - _PERIOD,
+        attempt.created_at > bindparam("after"),
     )
 
 

@@ -9,10 +9,21 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, case, exists, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    bindparam,
+    case,
+    exists,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.orm import aliased
 
 from flask_billing import clock, projects
@@ -31,6 +42,7 @@ from flask_billing.transactions import fresh_connection
 
 __all__ = [
     "ACTIVE",
+    "LEASE",
     "Lost",
     "claim",
     "claim_one",
@@ -39,17 +51,14 @@ __all__ = [
     "is_free",
     "is_ours",
     "of_projects",
-    "release",
-    "renewed",
     "transaction",
-    "write_claimed",
 ]
 
 #: The states in which there is something left to do, those first that wait for an outcome.
 ACTIVE = ("processing", "transfer", "waiting", "past_due")
 
 #: Longer than the calls for an invoice take; what a slower worker finds is not written.
-_LEASE = timedelta(minutes=10)
+LEASE = timedelta(minutes=10)
 
 
 class Lost(Exception):
@@ -57,10 +66,13 @@ class Lost(Exception):
 
 
 @contextmanager
-def transaction() -> Iterator[Connection]:
-    """Give a new transaction, which ends with the block."""
+def transaction(*, one_write: bool = False) -> Iterator[Connection]:
+    """Give a new transaction, which ends with the block.
+
+    :param one_write: As of :func:`~flask_billing.transactions.fresh_connection`.
+    """
     session = current().db.session
-    connection = fresh_connection()
+    connection = fresh_connection(one_write=one_write)
     try:
         yield connection
     except BaseException:
@@ -76,27 +88,54 @@ def claim(state: str, keys: Collection[str] | None = None) -> Work | None:
 
     :param keys: Of these projects only.
     """
-    row = table_of(InvoiceCollection)
     now, token = clock.now(), uuid7()
-    until = now + _LEASE
+    until, settings = now + LEASE, current().settings
+    terms: dict[str, Any] = {"of_state": state, "now": now}
+    if keys is not None:
+        terms["of_keys"] = list(keys)
+    values = {"claimed_by": token, "claimed_until": until, "next_try_at": until}
+    with transaction(one_write=True) as connection:
+        due, taken = _claiming(
+            connection.dialect.name,
+            livemode=settings.livemode,
+            key_digest=settings.key_digest,
+            of_all=keys is None,
+        )
+        if due is None:
+            invoice_id = connection.scalar(taken, terms | values)
+        elif (invoice_id := connection.scalar(due, terms)) is not None:
+            connection.execute(taken, {"of_invoice": invoice_id} | values)
+        if invoice_id is None:
+            return None
+        return load(connection, invoice_id, token, until, by_hand=False)
+
+
+@cache
+def _claiming(
+    dialect: str, *, livemode: bool, key_digest: str, of_all: bool
+) -> tuple[Select[tuple[UUID]] | None, Any]:
+    """Return the query for the invoice that is due, unless the update that claims it holds it.
+
+    :param key_digest: The processor's key, by which :func:`_payer` goes.
+    """
+    del key_digest
+    table = table_of(InvoiceCollection)
+    row = table.c
+    now: Any = bindparam("now", type_=row.next_try_at.type)
+    keys: Any = None if of_all else bindparam("of_keys", expanding=True)
     due = (
-        select(row.c.invoice_id)
-        .where(row.c.state == state, *is_due(now), *of_projects(keys))
-        .order_by(row.c.next_try_at)
+        select(row.invoice_id)
+        .where(row.state == bindparam("of_state"), *_is_due(now, livemode=livemode))
+        .where(*of_projects(keys))
+        .order_by(row.next_try_at)
         .limit(1)
         .with_for_update(skip_locked=True)
     )
-    taken = update(row).values(
-        claimed_by=token, claimed_until=until, next_try_at=until, billing_info_id=_payer()
-    )
-    with transaction() as connection:
-        if connection.dialect.name in {"postgresql", "sqlite"}:
-            taken = taken.where(row.c.invoice_id == due.scalar_subquery())
-            invoice_id = connection.scalar(taken.returning(row.c.invoice_id))
-        else:
-            invoice_id = connection.scalar(due)
-            connection.execute(taken.where(row.c.invoice_id == invoice_id))
-    return None if invoice_id is None else load(invoice_id, token, until, by_hand=False)
+    taken = update(table).values(billing_info_id=_payer())
+    if dialect in {"postgresql", "sqlite"}:
+        taken = taken.where(row.invoice_id == due.scalar_subquery())
+        return None, taken.returning(row.invoice_id)
+    return due, taken.where(row.invoice_id == bindparam("of_invoice"))
 
 
 def claim_one(
@@ -109,24 +148,30 @@ def claim_one(
     """
     row = table_of(InvoiceCollection)
     now, token = clock.now(), uuid7()
-    until = now + _LEASE
+    until = now + LEASE
     values: dict[str, Any] = {"claimed_by": token, "claimed_until": until}
     if not by_hand:
         values["next_try_at"] = until
-    with transaction() as connection:
+    with transaction(one_write=True) as connection:
         taken = connection.execute(
             update(row)
             .where(row.c.invoice_id == invoice_id, is_free(now), *conditions)
             .values(billing_info_id=_payer(), **values)
         )
-    return load(invoice_id, token, until, by_hand=by_hand) if taken.rowcount else None
+        if not taken.rowcount:
+            return None
+        return load(connection, invoice_id, token, until, by_hand=by_hand)
 
 
 def is_due(now: datetime) -> tuple[ColumnElement[bool], ...]:
     """Return the conditions that somebody has to look at an invoice, beside its state."""
+    return _is_due(now, livemode=current().settings.livemode)
+
+
+def _is_due(now: datetime, *, livemode: bool) -> tuple[ColumnElement[bool], ...]:
     row = table_of(InvoiceCollection).c
     return (
-        row.livemode == current().settings.livemode,
+        row.livemode == livemode,
         row.next_try_at <= now,
         or_(row.owner_until.is_(None), row.owner_until <= now),
         is_free(now),
@@ -168,66 +213,6 @@ def of_projects(keys: Collection[str] | None) -> tuple[ColumnElement[bool], ...]
         .correlate(row)
     )
     return (its.exists(),)
-
-
-def release(
-    connection: Connection,
-    work: Work,
-    at: datetime | None,
-    *conditions: ColumnElement[bool],
-    **values: Any,
-) -> None:
-    """Give the claim back, with what was decided and when somebody has to look again.
-
-    Whoever wakes the invoice while it is claimed is not overruled, nor who finds it paid or has to
-    park it.
-
-    :param at: `None` where only an event or a person moves it on.
-    :raises Lost: The claim is not ours any more, or nothing is left to be done.
-    """
-    row = table_of(InvoiceCollection).c
-    column = row.next_try_at
-    if at is None:
-        values["next_try_at"] = None
-    elif work.by_hand:
-        planned = at if work.next_try_at is None else min(at, work.next_try_at)
-        is_later = or_(column.is_(None), column == work.until, column > planned)
-        values["next_try_at"] = case((is_later, planned), else_=column)
-    else:
-        values["next_try_at"] = case((column == work.until, at), else_=column)
-    values |= {"claimed_by": None, "claimed_until": None}
-    write_claimed(connection, work, row.state.in_(ACTIVE), *conditions, **values)
-
-
-def write_claimed(
-    connection: Connection, work: Work, *conditions: ColumnElement[bool], **values: Any
-) -> None:
-    """Write to the invoice's row, as long as the claim is ours.
-
-    :raises Lost: It is not, or the row does not fulfil the conditions.
-    """
-    row = table_of(InvoiceCollection)
-    written = connection.execute(
-        update(row)
-        .where(row.c.invoice_id == work.invoice_id, row.c.claimed_by == work.token, *conditions)
-        .values(values)
-    )
-    if not written.rowcount:
-        raise Lost
-
-
-def renewed(work: Work) -> dict[str, Any]:
-    """Return the values that let a claim run for its whole time once more.
-
-    Whoever works by hand has it looked at then too: what is begun must not wait for the plan.
-    """
-    column = table_of(InvoiceCollection).c.next_try_at
-    before, work.until = work.until, clock.now() + _LEASE
-    is_its = column == before
-    if work.by_hand:
-        is_its = or_(column.is_(None), is_its, column > work.until)
-    at = case((is_its, work.until), else_=column)
-    return {"claimed_until": work.until, "next_try_at": at}
 
 
 def _payer() -> ColumnElement[UUID | None]:

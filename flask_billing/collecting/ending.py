@@ -6,18 +6,13 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from flask import current_app
-from sqlalchemy import ColumnElement, update
+from sqlalchemy import update
 
 from flask_billing import clock, invoicing
-from flask_billing.collecting.claiming import (
-    ACTIVE,
-    Lost,
-    release,
-    transaction,
-    write_claimed,
-)
+from flask_billing.collecting.claiming import ACTIVE, Lost, transaction
 from flask_billing.collecting.loading import Work
 from flask_billing.collecting.observing import observe
+from flask_billing.collecting.releasing import end, release, write_claimed
 from flask_billing.collecting.telling import tell
 from flask_billing.collecting.writing import (
     Answer,
@@ -25,9 +20,7 @@ from flask_billing.collecting.writing import (
     clear_past_due,
     done,
     end_attempt,
-    is_newest,
     lock_parents,
-    mirrored,
     turn,
     write_payments,
 )
@@ -72,16 +65,16 @@ def finish(work: Work, answer: Answer, *ended: Ended) -> str:
 
 def _finish(work: Work, answer: Answer, ended: tuple[Ended, ...]) -> list[str]:
     # What is void at the processor is over once it is void here too.
-    decided = {} if answer.remote.state == "void" else done() | _RELEASED
+    is_over = answer.remote.state != "void"
     with transaction() as connection:
         # It may be under way at a bank, or set going again, since it stopped its project.
         is_locked = lock_parents(connection, work, may_stop=work.past_due_since is not None)
-        write_claimed(connection, work, is_newest(answer), **(mirrored(answer) | decided))
+        (end if is_over else write_claimed)(connection, work, answer)
         for each in ended:
             end_attempt(connection, each)
         turns = turn(connection, work, answer, is_open=work.invoice_state != "closed")
         write_payments(connection, work, answer)
-        if is_locked and decided:
+        if is_locked and is_over:
             clear_past_due(connection, work.project_key)
     return turns
 
@@ -103,7 +96,9 @@ def forget(work: Work) -> None:
     with transaction() as connection:
         is_locked = lock_parents(connection, work, may_stop=work.past_due_since is not None)
         connection.execute(
-            update(row).where(row.c.invoice_id == work.invoice_id).values(done() | _RELEASED)
+            update(row)
+            .where(row.c.invoice_id == work.invoice_id)
+            .values(done(clock.now()) | _RELEASED)
         )
         if is_locked:
             clear_past_due(connection, work.project_key)
@@ -158,16 +153,12 @@ def _leave(
 ) -> bool:
     """Write what was found and decided, and give the claim back; returns whether it was ours."""
     turns: list[str] = []
-    conditions: tuple[ColumnElement[bool], ...] = ()
-    if answer is not None:
-        values = mirrored(answer) | values
-        conditions = (is_newest(answer),)
     if values.get("state", work.state) != work.state:
         values["state_since"] = clock.now()
     try:
         with transaction() as connection:
             lock_parents(connection, work)
-            release(connection, work, at, *conditions, **values)
+            release(connection, work, at, answer, **values)
             for each in ended:
                 end_attempt(connection, each)
             if answer is not None:

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 from datetime import UTC
 
-from sqlalchemy import select, update
+from sqlalchemy import Connection, select, update
 
 from flask_billing import sync
 from flask_billing.collecting import lines
 from flask_billing.collecting.asking import ask
-from flask_billing.collecting.claiming import transaction, write_claimed
+from flask_billing.collecting.claiming import transaction
 from flask_billing.collecting.ending import KEPT_ANSWERS, park
 from flask_billing.collecting.loading import Work
 from flask_billing.collecting.planning import need_address
+from flask_billing.collecting.releasing import write_claimed
 from flask_billing.collecting.writing import Answer
 from flask_billing.errors import GatewayRefusal
 from flask_billing.gateways import InvoiceRequest, RemoteInvoice
@@ -51,7 +52,8 @@ def issue(work: Work) -> Answer | str:
         return park(work, "issued_differently")
     if found.local_id != str(work.invoice_id):
         current().gateway.claim_invoice(found.stripe_id, local_id=work.invoice_id)
-    _write_id(work, found)
+    with transaction() as connection:
+        _write_id(connection, work, found)
     return _fill(work, None) if found.state == "draft" else ask(work)
 
 
@@ -111,9 +113,7 @@ def _create(work: Work) -> RemoteInvoice:
         terms_days=work.terms_days,
     )
     key = f"invoice-{work.invoice_id}{former}{_salt(work)}"
-    draft = current().gateway.create_invoice(request, key=key)
-    _write_id(work, draft)
-    return draft
+    return current().gateway.create_invoice(request, key=key)
 
 
 def _period(work: Work) -> str:
@@ -125,21 +125,19 @@ def _salt(work: Work) -> str:
     return f"-{work.failures}" if work.error_code in KEPT_ANSWERS else ""
 
 
-def _write_id(work: Work, remote: RemoteInvoice) -> None:
-    row, invoice = table_of(InvoiceCollection), table_of(Invoice)
-    is_taken_over = remote.local_id != str(work.invoice_id)
-    with transaction() as connection:
-        if is_taken_over:
-            # Our own invoice of before, which is void by now, may still have it.
-            void = select(invoice.c.id).where(
-                invoice.c.id == row.c.invoice_id, invoice.c.live_marker.is_(None)
-            )
-            connection.execute(
-                update(row)
-                .where(row.c.stripe_id == remote.stripe_id, void.exists())
-                .values(stripe_id=None)
-            )
-        write_claimed(connection, work, stripe_id=remote.stripe_id, remote_state=remote.state)
+def _write_id(connection: Connection, work: Work, remote: RemoteInvoice) -> None:
+    if remote.local_id != str(work.invoice_id):
+        # Taken over: our own invoice of before, which is void by now, may still have it.
+        row, invoice = table_of(InvoiceCollection), table_of(Invoice)
+        void = select(invoice.c.id).where(
+            invoice.c.id == row.c.invoice_id, invoice.c.live_marker.is_(None)
+        )
+        connection.execute(
+            update(row)
+            .where(row.c.stripe_id == remote.stripe_id, void.exists())
+            .values(stripe_id=None)
+        )
+    write_claimed(connection, work, stripe_id=remote.stripe_id, remote_state=remote.state)
     work.stripe_id, work.remote_state = remote.stripe_id, remote.state
 
 
@@ -148,7 +146,10 @@ def _fill(work: Work, draft: RemoteInvoice | None) -> Answer | str:
 
     :param draft: One that was made just now, and holds nothing; `None` where that is not known.
     """
-    wanted = lines.of_draft(work)
+    with transaction(one_write=True) as connection:
+        if draft is not None:
+            _write_id(connection, work, draft)
+        wanted = lines.of_draft(connection, work)
     try:
         if draft is None:
             lines.put_right(work, wanted, salt=_salt(work))

@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import cache
 from itertools import groupby
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from sqlalchemy import select
+from sqlalchemy import Connection, Select, bindparam, select
 
-from flask_billing import projects
 from flask_billing.collecting.loading import Work
 from flask_billing.gateways import LineRequest, RemoteInvoice
 from flask_billing.models import BillingRate, InvoiceGroup, InvoiceLine, table_of
@@ -32,16 +32,15 @@ _WORDS = {
 }
 
 
-def of_draft(work: Work) -> list[LineRequest]:
-    """Return what a draft has to hold; commits the session.
+def of_draft(connection: Connection, work: Work) -> list[LineRequest]:
+    """Return what a draft has to hold.
 
     Our lines, where they are not too many; else the groups of them, else one line for each kind.
     """
     many = work.line_count > _MOST
-    lines = list(_groups(work) if many else _lines(work))
+    lines = list((_groups if many else _lines)(connection, work))
     if len(lines) > _MOST:
         lines = _kinds(lines)
-    current().db.session.commit()
     if work.credit_used:
         lines.append(LineRequest(local_id="credit", amount=-work.credit_used, description="Credit"))
     return _without_negatives(lines) if current().settings.automatic_tax else lines
@@ -84,21 +83,25 @@ def _batches(things: Sequence[T]) -> Iterator[Sequence[T]]:
         yield things[start : start + _AT_ONCE]
 
 
-def _lines(work: Work) -> Iterator[LineRequest]:
-    line, rate = table_of(InvoiceLine), table_of(BillingRate)
-    query = (
-        select(line.c.id, line.c.amount, line.c.kind, line.c.resource_type, line.c.resource_id)
-        .add_columns(line.c.slot, rate.c.name)
-        .outerjoin(rate, rate.c.id == line.c.rate_id)
-        .where(line.c.invoice_id == work.invoice_id, line.c.amount != 0)
-        .order_by(line.c.position)
-    )
-    for row in projects.connection().execute(query):
+def _lines(connection: Connection, work: Work) -> Iterator[LineRequest]:
+    for row in connection.execute(_all_lines(), {"of_invoice": work.invoice_id}):
         resource = [row.resource_type, row.resource_id, row.slot] if row.resource_id else []
         yield _request(str(row.id), row.amount, row.kind, row.name, resource)
 
 
-def _groups(work: Work) -> Iterator[LineRequest]:
+@cache
+def _all_lines() -> Select[Any]:
+    line, rate = table_of(InvoiceLine), table_of(BillingRate)
+    return (
+        select(line.c.id, line.c.amount, line.c.kind, line.c.resource_type, line.c.resource_id)
+        .add_columns(line.c.slot, rate.c.name)
+        .outerjoin(rate, rate.c.id == line.c.rate_id)
+        .where(line.c.invoice_id == bindparam("of_invoice"), line.c.amount != 0)
+        .order_by(line.c.position)
+    )
+
+
+def _groups(connection: Connection, work: Work) -> Iterator[LineRequest]:
     group, rate = table_of(InvoiceGroup), table_of(BillingRate)
     query = (
         select(group.c.position, group.c.amount, group.c.kind, rate.c.name)
@@ -106,7 +109,7 @@ def _groups(work: Work) -> Iterator[LineRequest]:
         .where(group.c.invoice_id == work.invoice_id, group.c.amount != 0)
         .order_by(group.c.position)
     )
-    for row in projects.connection().execute(query):
+    for row in connection.execute(query):
         yield _request(f"group-{row.position}", row.amount, row.kind, row.name, [])
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, select
+from sqlalchemy import Connection, Select, bindparam, select
 
-from flask_billing import projects
 from flask_billing.models import (
     BilledProjectRow,
     BillingInfo,
@@ -19,7 +19,6 @@ from flask_billing.models import (
     PaymentMethod,
     table_of,
 )
-from flask_billing.state import current
 
 __all__ = ["Flight", "Work", "load"]
 
@@ -120,14 +119,14 @@ class Work:
         return self.stripe_id is not None and self.remote_state not in {None, "draft", "deleted"}
 
 
-def load(invoice_id: UUID, token: UUID, until: datetime, *, by_hand: bool) -> Work:
-    """Return an invoice with who pays it and its attempt in flight; commits the session.
+def load(
+    connection: Connection, invoice_id: UUID, token: UUID, until: datetime, *, by_hand: bool
+) -> Work:
+    """Return an invoice with who pays it and its attempt in flight.
 
     :param token: Names the claim.
     """
-    session = current().db.session
-    found = projects.connection().execute(_work(invoice_id)).one()._asdict()
-    session.commit()
+    found = connection.execute(_work(), {"of_invoice": invoice_id}).one()._asdict()
     flight = {name: found.pop(f"flight_{name}") for name in Flight.__dataclass_fields__}
     return Work(
         token=token,
@@ -138,7 +137,8 @@ def load(invoice_id: UUID, token: UUID, until: datetime, *, by_hand: bool) -> Wo
     )
 
 
-def _work(invoice_id: UUID) -> Select[Any]:
+@cache
+def _work() -> Select[Any]:
     row, invoice = table_of(InvoiceCollection), table_of(Invoice)
     project, info = table_of(BilledProjectRow), table_of(BillingInfo)
     attempt, method = table_of(PaymentAttempt), table_of(PaymentMethod)
@@ -161,5 +161,5 @@ def _work(invoice_id: UUID) -> Select[Any]:
         .outerjoin(info, info.c.id == row.c.billing_info_id)
         .outerjoin(attempt, in_flight)
         .outerjoin(method, method.c.id == attempt.c.payment_method_id)
-        .where(row.c.invoice_id == invoice_id)
+        .where(row.c.invoice_id == bindparam("of_invoice"))
     )

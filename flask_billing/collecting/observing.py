@@ -12,12 +12,14 @@ from flask_billing.collecting.claiming import ACTIVE, transaction
 from flask_billing.collecting.telling import tell
 from flask_billing.collecting.writing import (
     Answer,
+    before,
     clear_past_due,
     done,
     is_in_flight,
     is_newest,
     lock_parents,
     mirrored,
+    of_answer,
     turn,
     write_payments,
 )
@@ -91,11 +93,8 @@ def _write(seen: _Seen, answer: Answer) -> None:
         # It may have become past due since it was seen.
         lock_parents(connection, seen, may_stop=is_over)
         row = table_of(InvoiceCollection)
-        written = connection.execute(
-            update(row)
-            .where(row.c.invoice_id == seen.invoice_id, is_newest(answer))
-            .values(mirrored(answer))
-        )
+        newer = update(row).where(row.c.invoice_id == seen.invoice_id, is_newest(before(answer)))
+        written = connection.execute(newer, mirrored(answer) | of_answer(answer))
         if not written.rowcount:
             return
         turns = turn(connection, seen, answer, is_open=seen.invoice_state != "closed")
@@ -103,7 +102,7 @@ def _write(seen: _Seen, answer: Answer) -> None:
         is_in_doubt = is_over and is_in_flight(connection, seen.invoice_id)
         if is_over and not is_in_doubt:
             connection.execute(
-                update(row).where(row.c.invoice_id == seen.invoice_id).values(done())
+                update(row).where(row.c.invoice_id == seen.invoice_id).values(done(clock.now()))
             )
             clear_past_due(connection, seen.project_key)
         elif is_in_doubt or _wants_look(seen, remote):

@@ -8,15 +8,14 @@ from typing import Any
 from sqlalchemy import Connection, func, update
 
 from flask_billing import clock
-from flask_billing.collecting.claiming import Lost, release, transaction
+from flask_billing.collecting.claiming import Lost, transaction
 from flask_billing.collecting.ending import catch_up, wait
 from flask_billing.collecting.loading import Work
+from flask_billing.collecting.releasing import release
 from flask_billing.collecting.telling import note, tell, tell_failure
 from flask_billing.collecting.writing import (
     Answer,
-    is_newest,
     lock_parents,
-    mirrored,
     turn,
     write_payments,
 )
@@ -91,12 +90,10 @@ def _write(
     work: Work, answer: Answer | None, at: datetime, values: dict[str, Any], turned: bool
 ) -> list[str]:
     becomes = values["state"] == "past_due" != work.state
-    seen = mirrored(answer) if answer is not None else {}
-    conditions = (is_newest(answer),) if answer is not None else ()
     turns: list[str] = []
     with transaction() as connection:
         lock_parents(connection, work, may_stop=becomes)
-        release(connection, work, at, *conditions, **(seen | values))
+        release(connection, work, at, answer, **values)
         if answer is not None:
             turns = turn(connection, work, answer, is_open=work.invoice_state != "closed")
             write_payments(connection, work, answer)
@@ -142,7 +139,7 @@ def need_address(work: Work, answer: Answer) -> str:
     try:
         with transaction() as connection:
             lock_parents(connection, work)
-            release(connection, work, at, is_newest(answer), **(mirrored(answer) | values))
+            release(connection, work, at, answer, **values)
             if is_new:
                 note(connection, "action_required", work, turn="address", amount=work.due)
     except Lost:

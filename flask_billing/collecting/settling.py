@@ -12,10 +12,11 @@ from sqlalchemy import select, update
 
 from flask_billing import clock, projects
 from flask_billing.collecting.asking import ask
-from flask_billing.collecting.claiming import renewed, transaction, write_claimed
+from flask_billing.collecting.claiming import transaction
 from flask_billing.collecting.ending import KEPT_ANSWERS, UNTIL_SURE, catch_up, finish, wait
 from flask_billing.collecting.loading import Flight, Work
 from flask_billing.collecting.paying import Attempt, Outcome, pay, payment_by
+from flask_billing.collecting.releasing import renew
 from flask_billing.collecting.trying import conclude, ended_as, next_look
 from flask_billing.collecting.writing import Answer, Ended, end_attempt
 from flask_billing.gateways import RemoteCharge
@@ -129,7 +130,7 @@ def _untold(work: Work, flight: Flight, answer: Answer) -> str | None:
         return wait(work, flight.sent_at + UNTIL_SURE, answer)
     with transaction() as connection:
         # Who has taken the claim over may have sent it once more just now.
-        write_claimed(connection, work, **renewed(work))
+        renew(connection, work)
         end_attempt(connection, Ended(flight.id, "not_executed"))
     return None
 
@@ -138,7 +139,7 @@ def _send_again(work: Work, flight: Flight, answer: Answer) -> str | None:
     """Repeat a request with the same key and the same parameters."""
     attempt = table_of(PaymentAttempt)
     with transaction() as connection:
-        write_claimed(connection, work, **renewed(work))
+        renew(connection, work)
         sent = connection.execute(
             update(attempt)
             .where(attempt.c.id == flight.id, attempt.c.state == "sending")

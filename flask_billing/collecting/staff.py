@@ -14,10 +14,10 @@ from flask_billing.collecting.claiming import (
     claim_one,
     has_flight,
     transaction,
-    write_claimed,
 )
 from flask_billing.collecting.ending import finish, forget, give_back
 from flask_billing.collecting.loading import Work
+from flask_billing.collecting.releasing import write_claimed
 from flask_billing.collecting.trying import Wish
 from flask_billing.collecting.working import work_on
 from flask_billing.collecting.writing import Answer

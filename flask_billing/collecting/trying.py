@@ -7,32 +7,26 @@ claims the invoice next, before anything else.
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import NamedTuple
+from functools import cache
+from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Connection, insert, update
+from sqlalchemy import Connection, Update, bindparam, insert, update
 from sqlalchemy.exc import IntegrityError
 
 from flask_billing import clock, sync
 from flask_billing.collecting.asking import ask
 from flask_billing.collecting.choosing import Method, methods_of, next_of
-from flask_billing.collecting.claiming import (
-    ACTIVE,
-    Lost,
-    release,
-    renewed,
-    transaction,
-    write_claimed,
-)
+from flask_billing.collecting.claiming import Lost, transaction
 from flask_billing.collecting.ending import KEPT_ANSWERS, UNTIL_SURE, catch_up, finish, wait
 from flask_billing.collecting.loading import Flight, Work
 from flask_billing.collecting.paying import Attempt, Outcome, is_under_way, pay, payment_by
+from flask_billing.collecting.releasing import release, renew
 from flask_billing.collecting.telling import tell
-from flask_billing.collecting.writing import Answer, Ended, end_attempt, is_newest, mirrored, turn
+from flask_billing.collecting.writing import Answer, Ended, end_attempt, turn
 from flask_billing.ids import uuid7
 from flask_billing.models import (
     BillingInfo,
-    InvoiceCollection,
     PaymentAttempt,
     PaymentMethod,
     table_of,
@@ -88,11 +82,8 @@ def start(work: Work, answer: Answer, wish: Wish) -> Start:
     try:
         with transaction() as connection:
             has_payer = _lock_payer(connection, work.info_id)
-            values = mirrored(answer) | renewed(work)
-            values |= {"round": work.round, "retry_at": work.retry_at}
-            values |= {"failures": 0, "error_code": None}
-            is_active = table_of(InvoiceCollection).c.state.in_(ACTIVE)
-            write_claimed(connection, work, is_newest(answer), is_active, **values)
+            values: dict[str, Any] = {"round": work.round, "retry_at": work.retry_at}
+            renew(connection, work, answer, **values, failures=0, error_code=None)
             turns = turn(connection, work, answer, is_open=work.invoice_state != "closed")
             started = _choose(connection, work, answer, wish) if has_payer else Start(None, [])
     except IntegrityError:
@@ -112,13 +103,14 @@ def _lock_payer(connection: Connection, info_id: UUID | None) -> bool:
     """Lock who pays; returns whether there is somebody."""
     if info_id is None:
         return False
+    return bool(connection.execute(_locking(), {"of_info": info_id}).rowcount)
+
+
+@cache
+def _locking() -> Update:
     info = table_of(BillingInfo)
-    locked = connection.execute(
-        update(info)
-        .where(info.c.id == info_id, info.c.removed_at.is_(None))
-        .values(stamp=info.c.stamp)
-    )
-    return bool(locked.rowcount)
+    is_there = info.c.id == bindparam("of_info"), info.c.removed_at.is_(None)
+    return update(info).where(*is_there).values(stamp=info.c.stamp)
 
 
 def _choose(connection: Connection, work: Work, answer: Answer, wish: Wish) -> Start:
@@ -128,25 +120,28 @@ def _choose(connection: Connection, work: Work, answer: Answer, wish: Wish) -> S
         return Start(None, methods)
     now, attempt_id = clock.now(), uuid7()
     is_change = wish.origin == "plan" and work.first_failed_at is not None and bool(work.retry_at)
-    connection.execute(
-        insert(table_of(PaymentAttempt)).values(
-            id=attempt_id,
-            invoice_id=work.invoice_id,
-            payment_method_id=chosen.id,
-            state="sending",
-            in_flight_marker=1,
-            round=work.round,
-            amount=answer.remote.remaining,
-            currency=work.currency,
-            origin="change" if is_change else wish.origin,
-            made_by=wish.made_by,
-            never_again=False,
-            created_at=now,
-            sent_at=now,
-            sends=1,
-        )
-    )
+    values = {
+        "id": attempt_id,
+        "invoice_id": work.invoice_id,
+        "payment_method_id": chosen.id,
+        "state": "sending",
+        "in_flight_marker": 1,
+        "round": work.round,
+        "amount": answer.remote.remaining,
+        "currency": work.currency,
+        "origin": "change" if is_change else wish.origin,
+        "made_by": wish.made_by,
+        "never_again": False,
+        "created_at": now,
+        "sent_at": now,
+        "sends": 1,
+    }
+    _write(connection, values)
     return Start(Attempt(attempt_id, chosen.id, chosen.stripe_id), methods)
+
+
+def _write(connection: Connection, attempt: dict[str, Any]) -> None:
+    connection.execute(insert(table_of(PaymentAttempt)), attempt)
 
 
 def try_method(work: Work, attempt: Attempt, stamp: int) -> str:

@@ -6,10 +6,22 @@ newer one. One worker writes several answers under one stamp: nobody else has th
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, and_, case, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    String,
+    Update,
+    and_,
+    bindparam,
+    case,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.dialects import mysql, postgresql, sqlite
 from sqlalchemy.sql.functions import func
 
@@ -30,7 +42,9 @@ from flask_billing.models import (
 
 __all__ = [
     "Answer",
+    "Before",
     "Ended",
+    "before",
     "clear_past_due",
     "done",
     "end_attempt",
@@ -38,6 +52,7 @@ __all__ = [
     "is_newest",
     "lock_parents",
     "mirrored",
+    "of_answer",
     "turn",
     "write_payments",
 ]
@@ -68,6 +83,10 @@ _MIRRORED = (
 )
 
 
+#: Those states; `None` for all but the last ones.
+Before = tuple[str, ...] | None
+
+
 class Answer(NamedTuple):
     """An invoice as the processor has it, and the stamp that was taken before it was asked."""
 
@@ -87,16 +106,18 @@ class Ended(NamedTuple):
     never_again: bool = False
 
 
-def done() -> dict[str, Any]:
+def done(now: Any) -> dict[str, Any]:
     """Return what a row holds in whose invoice nothing is left to do.
 
     Where somebody has to see to what was paid too much, it stays parked for that.
+
+    :param now: A moment, or an expression for it.
     """
     row = table_of(InvoiceCollection).c
     is_overpaid = and_(row.state == "parked", row.reason == "overpaid")
     # MariaDB compares with what it has just written: whichever it is, the other one follows.
     reason = case((is_overpaid, row.reason), else_=None)
-    since = case((is_overpaid, row.state_since), else_=clock.now())
+    since = case((is_overpaid, row.state_since), else_=now)
     state = case((is_overpaid, row.state), else_="done")
     return _DONE | {"reason": reason, "state": state, "state_since": since}
 
@@ -108,14 +129,30 @@ def mirrored(answer: Answer) -> dict[str, Any]:
     return own | {name: getattr(remote, name) for name in _MIRRORED}
 
 
-def is_newest(answer: Answer) -> ColumnElement[bool]:
-    """Return the condition that an invoice's row knows nothing newer than an answer."""
+def before(answer: Answer) -> Before:
+    """Return the states at the processor from which an invoice comes to the answer's."""
+    return _BEFORE.get(answer.remote.state)
+
+
+@cache
+def is_newest(before: Before) -> ColumnElement[bool]:
+    """Return the condition that an invoice's row knows nothing newer than an answer.
+
+    :param before: From which states an invoice comes to what is answered.
+    """
     row = table_of(InvoiceCollection).c
-    before = _BEFORE.get(answer.remote.state)
     reachable = row.remote_state.in_(before) if before else row.remote_state.not_in(_LAST)
     # One that was deleted, or left behind with its customer, gives way to another.
-    is_another = and_(row.remote_state == "deleted", row.stripe_id != answer.remote.stripe_id)
-    return and_(row.stamp <= answer.stamp, or_(row.remote_state.is_(None), reachable, is_another))
+    is_another = and_(
+        row.remote_state == "deleted", row.stripe_id != bindparam("answered_id", type_=String())
+    )
+    is_later = row.stamp <= bindparam("answered_stamp", type_=row.stamp.type)
+    return and_(is_later, or_(row.remote_state.is_(None), reachable, is_another))
+
+
+def of_answer(answer: Answer) -> dict[str, Any]:
+    """Return the terms of :func:`is_newest`."""
+    return {"answered_id": answer.remote.stripe_id, "answered_stamp": answer.stamp}
 
 
 def turn(connection: Connection, known: Known, answer: Answer, *, is_open: bool) -> list[str]:
@@ -149,13 +186,15 @@ def _received(remote: RemoteInvoice) -> int:
 
 
 def _move(connection: Connection, invoice_id: UUID, state: str, *before: str) -> bool:
+    terms = {"of_invoice": invoice_id, "before": before, "state": state}
+    return bool(connection.execute(_moving(), terms).rowcount)
+
+
+@cache
+def _moving() -> Update:
     invoice = table_of(Invoice)
-    moved = connection.execute(
-        update(invoice)
-        .where(invoice.c.id == invoice_id, invoice.c.state.in_(before))
-        .values(state=state)
-    )
-    return bool(moved.rowcount)
+    is_before = invoice.c.state.in_(bindparam("before", expanding=True))
+    return update(invoice).where(invoice.c.id == bindparam("of_invoice"), is_before)
 
 
 def end_attempt(connection: Connection, ended: Ended) -> bool:
@@ -163,7 +202,6 @@ def end_attempt(connection: Connection, ended: Ended) -> bool:
 
     :returns: Whether this very call wrote it; somebody else may have settled it.
     """
-    attempt = table_of(PaymentAttempt)
     values: dict[str, Any] = ended._asdict()
     del values["attempt_id"]
     values |= {name: text[:100] for name in ("code", "decline_code") if (text := values[name])}
@@ -172,12 +210,15 @@ def end_attempt(connection: Connection, ended: Ended) -> bool:
             del values[name]
     if ended.state != "processing":
         values |= {"in_flight_marker": None, "ended_at": clock.now()}
-    written = connection.execute(
-        update(attempt)
-        .where(attempt.c.id == ended.attempt_id, attempt.c.in_flight_marker == 1)
-        .values(values)
-    )
+    written = connection.execute(_ending(), {"of_attempt": ended.attempt_id} | values)
     return bool(written.rowcount)
+
+
+@cache
+def _ending() -> Update:
+    attempt = table_of(PaymentAttempt)
+    is_it = attempt.c.id == bindparam("of_attempt")
+    return update(attempt).where(is_it, attempt.c.in_flight_marker == 1)
 
 
 def is_in_flight(connection: Connection, invoice_id: UUID) -> bool:
@@ -229,38 +270,34 @@ def lock_parents(connection: Connection, known: Known, *, may_stop: bool = False
 
 def write_payments(connection: Connection, known: Known, answer: Answer) -> None:
     """Write the payments that an answer tells of, where no newer answer told of them."""
-    payment = table_of(InvoicePayment)
     rows = [_payment(known, answer, each) for each in answer.remote.payments]
     if not rows:
         return
-    changing = [name for name in rows[0] if name not in {"id", "invoice_id", "stripe_id"}]
+    # One alone is written by a statement that need not be made anew.
+    connection.execute(_paying(connection.dialect.name), rows[0] if len(rows) == 1 else rows)
+
+
+@cache
+def _paying(dialect: str) -> Any:
+    """Return the statement that writes a payment, unless a newer answer told of it."""
+    payment = table_of(InvoicePayment)
+    kept_anyway = {"id", "invoice_id", "stripe_id"}
+    changing = [column.name for column in payment.c if column.name not in kept_anyway]
     # The stamp comes last: MariaDB compares with what it has just written.
     changing.sort(key=lambda name: name == "stamp")
-    if connection.dialect.name == "postgresql":
-        new = postgresql.insert(payment).values(rows)
-        connection.execute(
-            new.on_conflict_do_update(
-                index_elements=["stripe_id"],
-                set_={name: new.excluded[name] for name in changing},
-                where=payment.c.stamp <= new.excluded.stamp,
-            )
+    if dialect in {"postgresql", "sqlite"}:
+        new: Any = (postgresql if dialect == "postgresql" else sqlite).insert(payment)
+        return new.on_conflict_do_update(
+            index_elements=["stripe_id"],
+            set_={name: new.excluded[name] for name in changing},
+            where=payment.c.stamp <= new.excluded.stamp,
         )
-    elif connection.dialect.name == "sqlite":
-        newer = sqlite.insert(payment).values(rows)
-        connection.execute(
-            newer.on_conflict_do_update(
-                index_elements=["stripe_id"],
-                set_={name: newer.excluded[name] for name in changing},
-                where=payment.c.stamp <= newer.excluded.stamp,
-            )
-        )
-    else:
-        written = mysql.insert(payment).values(rows)
-        is_newer = payment.c.stamp <= written.inserted.stamp
-        kept = [
-            (name, func.if_(is_newer, written.inserted[name], payment.c[name])) for name in changing
-        ]
-        connection.execute(written.on_duplicate_key_update(kept))
+    written = mysql.insert(payment)
+    is_newer = payment.c.stamp <= written.inserted.stamp
+    kept = [
+        (name, func.if_(is_newer, written.inserted[name], payment.c[name])) for name in changing
+    ]
+    return written.on_duplicate_key_update(kept)
 
 
 def _payment(known: Known, answer: Answer, payment: RemotePayment) -> dict[str, Any]:

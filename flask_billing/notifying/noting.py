@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Connection,
+    bindparam,
+    literal,
+    select,
+    true,
+    union_all,
+)
 from sqlalchemy.dialects import mysql, postgresql, sqlite
 from sqlalchemy.orm import Session, scoped_session
 
@@ -15,6 +25,18 @@ from flask_billing.models import Notification, table_of
 from flask_billing.notifying.kinds import KINDS, ROLES
 
 __all__ = ["note"]
+
+_SAME = (
+    "kind",
+    "topic",
+    "project_key",
+    "invoice_id",
+    "payment_method_id",
+    "billing_info_id",
+    "alert_id",
+    "amount",
+    "currency",
+)
 
 
 def note(
@@ -47,7 +69,7 @@ def note(
         raise ValueError(f"There are no notifications of the kind {kind!r}.")
     if not 0 < len(topic) <= 200:
         raise ValueError("The topic of a notification has 1 to 200 characters.")
-    values = {
+    values: dict[str, Any] = {
         "kind": kind,
         "topic": topic,
         "project_key": project_key,
@@ -58,7 +80,9 @@ def note(
         "amount": amount,
         "currency": currency,
     }
-    _insert(_connection(where), [{"id": uuid7(), "role": role} | values for role in ROLES])
+    values |= {f"id_{role}": uuid7() for role in ROLES}
+    connection = _connection(where)
+    connection.execute(_inserting(connection.dialect.name), values)
 
 
 def _connection(where: Connection | Session | scoped_session[Any]) -> Connection:
@@ -68,13 +92,30 @@ def _connection(where: Connection | Session | scoped_session[Any]) -> Connection
     return projects.connection(where)
 
 
-def _insert(connection: Connection, rows: list[dict[str, Any]]) -> None:
+@cache
+def _inserting(dialect: str) -> Any:
+    """Return the statement that notes what is told, for each role a row.
+
+    As a query it is made and compiled once; of several values it would be for each.
+    """
     table = table_of(Notification)
-    if connection.dialect.name == "postgresql":
-        connection.execute(postgresql.insert(table).values(rows).on_conflict_do_nothing())
-    elif connection.dialect.name == "sqlite":
-        connection.execute(sqlite.insert(table).values(rows).on_conflict_do_nothing())
-    else:
-        # INSERT IGNORE would swallow every other error too.
-        inserted = mysql.insert(table).values(rows)
-        connection.execute(inserted.on_duplicate_key_update(topic=table.c.topic))
+    rows = (
+        select(
+            *(_term(table.c[name]) for name in _SAME),
+            _term(table.c.id, f"id_{role}"),
+            literal(role, table.c.role.type).label("role"),
+        )
+        for role in ROLES
+    )
+    # SQLite would take what follows for a join's condition, were there no condition before it.
+    new = select(union_all(*rows).subquery()).where(true())
+    names = [*_SAME, "id", "role"]
+    if dialect in {"postgresql", "sqlite"}:
+        inserted: Any = (postgresql if dialect == "postgresql" else sqlite).insert(table)
+        return inserted.from_select(names, new).on_conflict_do_nothing()
+    # INSERT IGNORE would swallow every other error too.
+    return mysql.insert(table).from_select(names, new).on_duplicate_key_update(topic=table.c.topic)
+
+
+def _term(column: Column[Any], name: str | None = None) -> ColumnElement[Any]:
+    return bindparam(name or column.name, type_=column.type).label(column.name)

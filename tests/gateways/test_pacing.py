@@ -111,7 +111,7 @@ def test_call_that_stripe_has_no_room_for_is_made_again_after_growing_pauses(
     gateway.account_id()
 
     assert len(stripe_sandbox.requests) == 4
-    assert time.slept == pytest.approx([0, 0.5, 1, 2])
+    assert time.slept == pytest.approx([0.5, 1, 2])
 
 
 def test_call_is_given_up_at_the_fourth_refusal_and_did_nothing(
@@ -186,7 +186,7 @@ def test_other_refusals_are_not_repeated(
     with pytest.raises(GatewayRefusal):
         gateway.account_id()
 
-    assert time.slept == [0]
+    assert (time.slept, len(stripe_sandbox.requests)) == ([], 1)
 
 
 def test_forked_process_speaks_through_connections_of_its_own(

@@ -7,13 +7,11 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 from unittest.mock import patch
 
-from sqlalchemy import Connection, select
-from sqlalchemy import insert as insert_into
+from sqlalchemy import Connection
 
 from flask_billing.collecting import paying, settling, trying
 from flask_billing.collecting.claiming import transaction
 from flask_billing.collecting.writing import Ended, end_attempt
-from flask_billing.models import PaymentAttempt, table_of
 from tests.simulation import faults
 
 __all__ = ["MUTATIONS"]
@@ -37,23 +35,20 @@ def _row_after_call() -> Iterator[None]:
     """Write an attempt down only once the processor has answered."""
     held: list[dict[str, Any]] = []
 
-    class Held:
-        def __init__(self, table: Any) -> None:
-            self._insert = insert_into(table)
+    write = trying._write
 
-        def values(self, **values: Any) -> Any:
-            held.append(values)
-            return select(1)
+    def hold(connection: Connection, row: dict[str, Any]) -> None:
+        held.append(row)
 
     def pay(attempt: paying.Attempt, stripe_id: str) -> paying.Outcome:
         outcome = paying.pay(attempt, stripe_id)
-        waiting = [values for values in held if values["id"] == attempt.id]
         with transaction() as connection:
-            for values in waiting:
-                connection.execute(insert_into(table_of(PaymentAttempt)).values(values))
+            for row in held:
+                if row["id"] == attempt.id:
+                    write(connection, row)
         return outcome
 
-    with patch.object(trying, "insert", Held), patch.object(trying, "pay", pay):
+    with patch.object(trying, "_write", hold), patch.object(trying, "pay", pay):
         yield
 
 

@@ -98,7 +98,9 @@ class PacedClient(stripe.RequestsClient):
         deadline = monotonic() + self._patience
         wait = self._pace.reserve()
         for _ in range(_TRIES):
-            sleep(wait)
+            if wait > 0:
+                # Even a pause of nothing would let every other thread go first.
+                sleep(wait)
             answer = self._sent(*args, **kwargs)
             if not _is_limited(answer):
                 self._pace.go_on()
