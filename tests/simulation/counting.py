@@ -363,17 +363,19 @@ def _is_known(world: World, one: Any, later: Any) -> bool:
     if not looked:
         return False
     # Whatever was done was to be seen; what was not done can still come for a while.
-    return _has_charge(world, one) or max(looked) - one.ours >= _UNTIL_SURE
+    return _has_left_a_trace(world, one) or max(looked) - one.ours >= _UNTIL_SURE
 
 
-def _has_charge(world: World, one: Any) -> bool:
-    """Return whether a try, which may have been sent several times, has made a charge."""
+def _has_left_a_trace(world: World, one: Any) -> bool:
+    """Return whether a try, which may have been sent several times, has made or asked anything."""
     intents = _invoice_of_intents(world)
-    first = next(sent for sent in world.wire.sent if sent.key == one.key)
+    sends = [sent for sent in world.wire.sent if sent.key == one.key]
+    if any(sent.wants_owner for sent in sends):
+        return True
     return any(
         intents.get(charge["payment_intent"]) == one.invoice
         and charge["payment_method"] == one.method
-        and int(first.at) <= charge["created"] <= one.at + 120
+        and int(sends[0].at) <= charge["created"] <= one.at + 120
         for charge in world.objects("charge")
     )
 

@@ -51,6 +51,7 @@ class Sent:
     """A request to charge an invoice, as it passed by.
 
     :ivar status: What the processor answered; `None` where it never came there.
+    :ivar wants_owner: Whether the invoice shows since that the bank asks for its owner.
     :ivar is_told: Whether the answer came back.
     """
 
@@ -60,6 +61,7 @@ class Sent:
     invoice: str
     method: str
     status: int | None = None
+    wants_owner: bool = False
     is_told: bool = False
 
 
@@ -124,6 +126,7 @@ class Wire:
         answer = self._serve(method, url, dict(headers or {}), post_data, how)
         if sent is not None:
             sent.status = answer[1]
+            sent.wants_owner = _why(answer[0]) == " invoice_payment_intent_requires_action"
             self.tell(f"pay {sent.invoice} by {sent.method}: {answer[1]}{_why(answer[0])}")
         self._tick()
         self._scheduler.passes("after_call")
