@@ -232,7 +232,7 @@ def _declines(method: PaymentMethod) -> int:
 
 def _stuck(world: World) -> Iterator[str]:
     """Nothing is stuck: all is paid, given up, or waits for somebody who knows."""
-    for found in collecting.stuck():
+    for found in collecting.stuck(limit=None):
         if found.kind == "past_due":
             continue
         if found.kind == "parked" and found.state == "overpaid":

@@ -51,7 +51,7 @@ class Sent:
     """A request to charge an invoice, as it passed by.
 
     :ivar status: What the processor answered; `None` where it never came there.
-    :ivar wants_owner: Whether the invoice shows since that the bank asks for its owner.
+    :ivar wants_owner: Whether the invoice shows since then that the bank asks for its owner.
     :ivar is_told: Whether the answer came back.
     """
 
@@ -126,7 +126,7 @@ class Wire:
         answer = self._serve(method, url, dict(headers or {}), post_data, how)
         if sent is not None:
             sent.status = answer[1]
-            sent.wants_owner = _why(answer[0]) == " invoice_payment_intent_requires_action"
+            sent.wants_owner |= self._wants_owner(sent)
             self.tell(f"pay {sent.invoice} by {sent.method}: {answer[1]}{_why(answer[0])}")
         self._tick()
         self._scheduler.passes("after_call")
@@ -149,6 +149,19 @@ class Wire:
         sent = Sent(self._engine.clock.now(), self._ours(), key, parts[-2], method_id)
         self.sent.append(sent)
         return sent
+
+    def _wants_owner(self, sent: Sent) -> bool:
+        store, scope = self._engine.store, self._engine.default_scope()
+        asking = {
+            intent["id"]
+            for intent in store.find(scope, "payment_intent")
+            if (intent["status"], intent["payment_method"]) == ("requires_action", sent.method)
+        }
+        return any(
+            payment["invoice"] == sent.invoice
+            and payment["payment"].get("payment_intent") in asking
+            for payment in store.find(scope, "invoice_payment")
+        )
 
     def _mishap(self, chance: float) -> str | None:
         """Return what becomes of this call: an old trouble goes on before there is another."""
