@@ -38,8 +38,12 @@ __all__ = ["DeliverReport", "deliver"]
 _FIRST_DELAY = timedelta(minutes=1)
 _GROWTH = 4
 _LONGEST_DELAY = timedelta(hours=6)
-#: Enough for a mail server, or a processor, that is away for more than a day.
+#: Enough for a mail server, or a processor, that is away for more than a day. Workers that die
+#: meanwhile use tries up, so it is never given up before its time.
 _TRIES = 12
+_PATIENCE = timedelta(hours=36)
+#: As often it may be that its own workers die of it.
+_MOST_TRIES = 24
 #: What a claimed one may be in: a worker that was given up for lost, but was only slow, knows best.
 _OURS = ("pending", "sending", "unknown")
 
@@ -83,7 +87,7 @@ def deliver(*, limit: int | None = None, stop: Callable[[], bool] = lambda: Fals
 
 def _deliver(claimed: Claimed) -> str | None:
     """Return what became of a notification; `None` where that is somebody else's to say by now."""
-    if claimed.attempts > _TRIES:
+    if claimed.attempts > _MOST_TRIES:
         # Whoever was at work on it never came back, time and again.
         return _fail(claimed, "Abandoned")
     try:
@@ -148,7 +152,7 @@ def _told_already(claimed: Claimed, keys: list[str]) -> list[Recipient]:
     try:
         found = recipients.members(keys)
     except Exception:
-        if claimed.attempts < _TRIES:
+        if not _is_last(claimed):
             raise
         # Rather twice to one person than never to the billing e-mail.
         current().db.session.rollback()
@@ -190,7 +194,7 @@ def _lose(claimed: Claimed, error: Exception) -> str | None:
 def _put_off(claimed: Claimed, error: Exception) -> str | None:
     """Try again later, or give up after the last try. The error's text is not looked at."""
     kind = error.reason if isinstance(error, NotTaken) else type(error).__name__[:100]
-    if claimed.attempts >= _TRIES:
+    if _is_last(claimed):
         return _fail(claimed, kind)
     current_app.logger.warning(
         "Notification %s (%s) can't be delivered now: %s.", claimed.id, claimed.kind, kind
@@ -206,6 +210,12 @@ def _put_off(claimed: Claimed, error: Exception) -> str | None:
         error_class=kind,
     )
     return "retried" if written else None
+
+
+def _is_last(claimed: Claimed) -> bool:
+    """Return whether a notification is given up if this try is in vain."""
+    is_old = clock.now() - claimed.created_at >= _PATIENCE
+    return claimed.attempts >= (_TRIES if is_old else _MOST_TRIES)
 
 
 def _fail(claimed: Claimed, kind: str) -> str | None:
