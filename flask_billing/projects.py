@@ -29,6 +29,8 @@ from flask_billing.models import (
     BilledProjectRow,
     BillingInfo,
     GatewayAccount,
+    Invoice,
+    InvoiceCollection,
     PaymentMethod,
     table_of,
 )
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
 __all__ = [
     "adopt",
     "bind_of",
+    "clear_past_due",
     "connection",
     "ensure_row",
     "has_usable_method",
@@ -241,6 +244,25 @@ def lock(connection: Connection, keys: Iterable[str], *, usage_too: bool = False
         update(table).where(table.c.project_key.in_(wanted)).values(revision=table.c.revision + 1)
     )
     return is_current
+
+
+def clear_past_due(connection: Connection, key: str) -> None:
+    """Let a project create resources again, unless another of its invoices is past due.
+
+    The caller holds the lock of the project's row.
+    """
+    project, row = table_of(BilledProjectRow), table_of(InvoiceCollection)
+    others = (
+        select(row.c.invoice_id)
+        .join(Invoice, Invoice.id == row.c.invoice_id)
+        .where(Invoice.project_key == key, row.c.state == "past_due")
+    )
+    if connection.execute(others.limit(1)).first() is None:
+        connection.execute(
+            update(project)
+            .where(project.c.project_key == key, project.c.past_due_since.is_not(None))
+            .values(past_due_since=None)
+        )
 
 
 def sharing_count(project: Any) -> int:

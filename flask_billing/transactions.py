@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, Engine, select, update
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.orm import scoped_session
+from sqlalchemy.orm import Session, scoped_session
 
 from flask_billing import keys as project_keys
 from flask_billing import projects
@@ -96,7 +96,7 @@ def fresh_connection(*, one_write: bool = False) -> Connection:
     """Begin a transaction that sees what others commit while it waits for a lock.
 
     :param one_write: Whether it holds one statement that writes, and others need not see the same.
-        On PostgreSQL each is a transaction of its own then, which saves two trips to the database.
+        On PostgreSQL each may be a transaction of its own then, which saves two trips.
     """
     session = current().db.session()
     if session.in_transaction():
@@ -104,11 +104,16 @@ def fresh_connection(*, one_write: bool = False) -> Connection:
     bind = projects.bind_of(session)
     options = {}
     if bind.dialect.name != "sqlite" and not isinstance(bind, Connection):
-        alone = one_write and bind.dialect.name == "postgresql"
+        alone = one_write and bind.dialect.name == "postgresql" and not _is_begun(session, bind)
         options["isolation_level"] = "AUTOCOMMIT" if alone else "READ COMMITTED"
     return session.connection(
         bind_arguments={"mapper": BilledProjectRow.__mapper__}, execution_options=options
     )
+
+
+def _is_begun(session: Session, bind: Engine) -> bool:
+    """Return whether the host begins each transaction with something, such as `SET LOCAL`."""
+    return bool(session.dispatch.after_begin) or bool(bind.dispatch.begin)
 
 
 def is_broken_off(error: DBAPIError) -> bool:

@@ -17,9 +17,11 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Select,
+    and_,
     bindparam,
     case,
     exists,
+    func,
     or_,
     select,
     update,
@@ -218,7 +220,8 @@ def of_projects(keys: Collection[str] | None) -> tuple[ColumnElement[bool], ...]
 def _payer() -> ColumnElement[UUID | None]:
     """Return who pays: as it is fixed, else whoever pays for the project now.
 
-    Who was deleted at the processor pays nothing any more.
+    Who was deleted at the processor pays nothing any more. Who has nothing that could be charged
+    gives way to who has, unless it is to be paid by transfer or a payment is under way.
     """
     row, invoice = table_of(InvoiceCollection).c, table_of(Invoice).c
     project = table_of(BilledProjectRow).c
@@ -235,4 +238,15 @@ def _payer() -> ColumnElement[UUID | None]:
     fixed = aliased(BillingInfo)
     is_gone = select(fixed.id).where(fixed.id == row.billing_info_id, fixed.removed_at.is_not(None))
     is_open = or_(row.billing_info_id.is_(None), is_gone.exists())
-    return case((is_open, paying.scalar_subquery()), else_=row.billing_info_id)
+    gives_way = and_(
+        row.state.in_(["waiting", "past_due"]),
+        row.due_at.is_(None),
+        ~projects.has_usable_method(row.billing_info_id, current()),
+        ~has_flight(),
+    )
+    able = paying.where(projects.has_usable_method(BillingInfo.id, current()))
+    return case(
+        (is_open, paying.scalar_subquery()),
+        (gives_way, func.coalesce(able.scalar_subquery(), row.billing_info_id)),
+        else_=row.billing_info_id,
+    )

@@ -22,8 +22,9 @@ from flask_billing.collecting.claiming import (
 )
 from flask_billing.collecting.loading import Work
 from flask_billing.collecting.outcomes import CollectReport
+from flask_billing.collecting.parked import settle_parked
 from flask_billing.collecting.working import work_on
-from flask_billing.models import Invoice, InvoiceCollection, table_of
+from flask_billing.models import BilledProjectRow, Invoice, InvoiceCollection, table_of
 from flask_billing.state import current
 from flask_billing.transactions import is_broken_off, require_clean
 
@@ -52,6 +53,7 @@ def collect(
     mend()
     if project_key is not None:
         keys = [project_key]
+    settle_parked(keys)
     due = due_count(keys)
     todo = _Todo(due if limit is None else min(due, limit), stop, keys)
     threads = min(_threads(), todo.left)
@@ -156,14 +158,35 @@ def due_keys(limit: int) -> list[str]:
 def mend() -> int:
     """Make the rows of closed invoices that have none; commits the session.
 
-    Closing makes them itself; this is for invoices that came into the tables another way.
+    Closing makes them itself; this is for invoices that came into the tables another way. Projects
+    that are past due with nothing left to be paid go on, too.
 
-    :returns: How many.
+    :returns: How many rows.
     """
     made = 0
     while (count := _mend()) > 0:
         made += count
+    _let_go_on()
     return made
+
+
+def _let_go_on() -> None:
+    """Let projects create resources again that no unpaid invoice keeps from it any more."""
+    project, row, invoice = table_of(BilledProjectRow), table_of(InvoiceCollection).c, Invoice
+    unpaid = (
+        select(row.invoice_id)
+        .join(invoice, invoice.id == row.invoice_id)
+        .where(invoice.project_key == project.c.project_key, row.state != "done")
+    )
+    query = select(project.c.project_key).where(
+        project.c.past_due_since.is_not(None), ~unpaid.exists()
+    )
+    with transaction() as connection:
+        keys = list(connection.scalars(query.limit(_AT_ONCE)))
+    for key in keys:
+        with transaction() as connection:
+            projects.lock(connection, [key])
+            projects.clear_past_due(connection, key)
 
 
 def _mend() -> int:

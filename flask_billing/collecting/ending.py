@@ -6,9 +6,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from flask import current_app
-from sqlalchemy import update
+from sqlalchemy import select, update
 
-from flask_billing import clock, invoicing
+from flask_billing import clock, invoicing, projects
 from flask_billing.collecting.claiming import ACTIVE, Lost, transaction
 from flask_billing.collecting.loading import Work
 from flask_billing.collecting.observing import observe
@@ -17,7 +17,6 @@ from flask_billing.collecting.telling import tell
 from flask_billing.collecting.writing import (
     Answer,
     Ended,
-    clear_past_due,
     done,
     end_attempt,
     lock_parents,
@@ -26,6 +25,7 @@ from flask_billing.collecting.writing import (
 )
 from flask_billing.errors import CorrectionRefused
 from flask_billing.models import InvoiceCollection, table_of
+from flask_billing.state import current
 
 __all__ = [
     "KEPT_ANSWERS",
@@ -33,7 +33,6 @@ __all__ = [
     "back_off",
     "catch_up",
     "finish",
-    "forget",
     "give_back",
     "park",
     "wait",
@@ -75,23 +74,37 @@ def _finish(work: Work, answer: Answer, ended: tuple[Ended, ...]) -> list[str]:
         turns = turn(connection, work, answer, is_open=work.invoice_state != "closed")
         write_payments(connection, work, answer)
         if is_locked and is_over:
-            clear_past_due(connection, work.project_key)
+            projects.clear_past_due(connection, work.project_key)
     return turns
 
 
 def _make_void(work: Work) -> str:
     """Make our invoice void as well, which ends the claim with it."""
-    if work.invoice_state != "void":
-        try:
-            invoicing.void(work.invoice_id, reason="voided_at_processor", reissue=False)
-        except CorrectionRefused:
-            return park(work, "voided_at_processor")
-    forget(work)
+    if work.invoice_state == "void":
+        _forget(work)
+        return "ended"
+    try:
+        invoicing.void(work.invoice_id, **_wanted(work))
+    except CorrectionRefused:
+        return park(work, "voided_at_processor")
     return "ended"
 
 
-def forget(work: Work) -> None:
-    """Ask no more for an invoice that is void, and let its project create resources again."""
+def _wanted(work: Work) -> dict[str, Any]:
+    """Return how the staff wanted it void, where the processor's answer to that was lost."""
+    row = table_of(InvoiceCollection).c
+    query = select(row.void_reason, row.void_by, row.void_reissue)
+    reason, made_by, reissue = (
+        projects.connection().execute(query.where(row.invoice_id == work.invoice_id)).one()
+    )
+    current().db.session.commit()
+    if reason is None:
+        return {"reason": "voided_at_processor", "reissue": False}
+    return {"reason": reason, "made_by": made_by, "reissue": reissue}
+
+
+def _forget(work: Work) -> None:
+    """Ask no more for an invoice that was set going again after it became void."""
     row = table_of(InvoiceCollection)
     with transaction() as connection:
         is_locked = lock_parents(connection, work, may_stop=work.past_due_since is not None)
@@ -101,7 +114,7 @@ def forget(work: Work) -> None:
             .values(done(clock.now()) | _RELEASED)
         )
         if is_locked:
-            clear_past_due(connection, work.project_key)
+            projects.clear_past_due(connection, work.project_key)
 
 
 def catch_up(work: Work, *ended: Ended) -> str:

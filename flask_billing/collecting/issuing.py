@@ -6,6 +6,7 @@ restored from a backup their ids are new. What is found there of our project and
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC
 
 from sqlalchemy import Connection, select, update
@@ -15,12 +16,13 @@ from flask_billing.collecting import lines
 from flask_billing.collecting.asking import ask
 from flask_billing.collecting.claiming import transaction
 from flask_billing.collecting.ending import KEPT_ANSWERS, park
-from flask_billing.collecting.loading import Work
+from flask_billing.collecting.loading import LEAVING, Work
+from flask_billing.collecting.paying import is_under_way
 from flask_billing.collecting.planning import need_address
 from flask_billing.collecting.releasing import write_claimed
 from flask_billing.collecting.writing import Answer
 from flask_billing.errors import GatewayRefusal
-from flask_billing.gateways import InvoiceRequest, RemoteInvoice
+from flask_billing.gateways import InvoiceRequest, LineRequest, RemoteInvoice
 from flask_billing.models import Invoice, InvoiceCollection, table_of
 from flask_billing.state import current
 
@@ -42,7 +44,8 @@ def issue(work: Work) -> Answer | str:
             return known
         if known.remote.customer_id == work.customer_id:
             return _fill(work, None)
-        leave_behind(work)
+        # Nobody can pay a draft, so that it is gone as soon as it is given up.
+        _mark(work, "deleted")
     if work.stripe_id is not None and (over := _void_former(work)) is not None:
         return over
     found = _find(work)
@@ -62,29 +65,53 @@ def differs(work: Work, remote: RemoteInvoice) -> bool:
     return remote.subtotal != work.due or remote.currency != work.currency
 
 
-def leave_behind(work: Work) -> None:
-    """Give up what was issued to a customer who was deleted: another has come to pay."""
+def leave_behind(work: Work, answer: Answer) -> Answer | str:
+    """Issue to whoever pays now what was issued to another one, who pays nothing any more.
+
+    What is left behind can be paid until it is void, so it is not gone before: nobody closes its
+    month once more meanwhile.
+
+    :returns: As :func:`issue`.
+    """
+    if answer.remote.paid:
+        return park(work, "payer_changed", answer)
+    _mark(work, LEAVING)
+    return issue(work)
+
+
+def _mark(work: Work, remote_state: str) -> None:
     with transaction() as connection:
-        write_claimed(connection, work, remote_state="deleted")
-    work.remote_state = "deleted"
+        write_claimed(connection, work, remote_state=remote_state)
+    work.remote_state = remote_state
 
 
 def _void_former(work: Work) -> Answer | str | None:
     """See that nobody can pay what was given up; returns how the look ends where somebody has."""
     stamp, gateway = sync.take_stamp(), current().gateway
     former = gateway.invoice(work.stripe_id or "")
-    if former is None or former.state == "void":
-        return None
-    if former.state == "draft":
-        gateway.delete_draft(former.stripe_id)
-        return None
-    if former.state == "paid":
+    if former is None and work.remote_state == LEAVING:
+        return park(work, "missing_at_processor")
+    if former is not None and former.state == "paid":
         return Answer(former, stamp)
-    try:
-        gateway.void_invoice(former.stripe_id, key=f"void-{work.invoice_id}-{stamp}")
-    except GatewayRefusal as error:
-        return park(work, "customer_deleted", error_code=error.code)
+    if former is not None and former.state == "draft":
+        gateway.delete_draft(former.stripe_id)
+    elif former is not None and former.state != "void":
+        try:
+            gateway.void_invoice(former.stripe_id, key=f"void-{work.invoice_id}-{stamp}")
+        except GatewayRefusal as error:
+            return _keep(work, error)
+    if work.remote_state == LEAVING:
+        _mark(work, "deleted")
     return None
+
+
+def _keep(work: Work, error: GatewayRefusal) -> Answer | str:
+    """Go on with an invoice that the processor does not let go, such as one being paid."""
+    _mark(work, "open")
+    answer = ask(work)
+    if answer.remote.state != "open" or is_under_way(answer.remote):
+        return answer
+    return park(work, "payer_changed", answer, error_code=error.code)
 
 
 def _find(work: Work) -> RemoteInvoice | None:
@@ -152,8 +179,7 @@ def _fill(work: Work, draft: RemoteInvoice | None) -> Answer | str:
         wanted = lines.of_draft(connection, work)
     try:
         if draft is None:
-            lines.put_right(work, wanted, salt=_salt(work))
-            draft = ask(work).remote
+            draft = _put_right(work, wanted)
         else:
             draft = lines.add(work, wanted, salt=_salt(work)) or draft
     except GatewayRefusal as error:
@@ -165,6 +191,17 @@ def _fill(work: Work, draft: RemoteInvoice | None) -> Answer | str:
     if differs(work, draft):
         return park(work, "amount_differs")
     return _finalize(work, draft)
+
+
+def _put_right(work: Work, wanted: Sequence[LineRequest]) -> RemoteInvoice:
+    """Bring a draft that may hold lines already to our lines, and return it as it is then."""
+    lines.put_right(work, wanted, salt=_salt(work))
+    answer = ask(work)
+    if differs(work, answer.remote):
+        # What was taken off since it was added comes back under another key alone.
+        lines.put_right(work, wanted, salt=f"-{answer.stamp}")
+        answer = ask(work)
+    return answer.remote
 
 
 def _finalize(work: Work, draft: RemoteInvoice) -> Answer | str:

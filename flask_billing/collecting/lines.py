@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Select, bindparam, select
 
 from flask_billing.collecting.loading import Work
 from flask_billing.gateways import LineRequest, RemoteInvoice
+from flask_billing.metering.resources import words_of
 from flask_billing.models import BillingRate, InvoiceGroup, InvoiceLine, table_of
 from flask_billing.state import current
 
@@ -85,8 +86,7 @@ def _batches(things: Sequence[T]) -> Iterator[Sequence[T]]:
 
 def _lines(connection: Connection, work: Work) -> Iterator[LineRequest]:
     for row in connection.execute(_all_lines(), {"of_invoice": work.invoice_id}):
-        resource = [row.resource_type, row.resource_id, row.slot] if row.resource_id else []
-        yield _request(str(row.id), row.amount, row.kind, row.name, resource)
+        yield _request(f"{row.id}", row, _resource(row))
 
 
 @cache
@@ -94,7 +94,7 @@ def _all_lines() -> Select[Any]:
     line, rate = table_of(InvoiceLine), table_of(BillingRate)
     return (
         select(line.c.id, line.c.amount, line.c.kind, line.c.resource_type, line.c.resource_id)
-        .add_columns(line.c.slot, rate.c.name)
+        .add_columns(line.c.slot, line.c.rate_id, rate.c.name)
         .outerjoin(rate, rate.c.id == line.c.rate_id)
         .where(line.c.invoice_id == bindparam("of_invoice"), line.c.amount != 0)
         .order_by(line.c.position)
@@ -104,13 +104,13 @@ def _all_lines() -> Select[Any]:
 def _groups(connection: Connection, work: Work) -> Iterator[LineRequest]:
     group, rate = table_of(InvoiceGroup), table_of(BillingRate)
     query = (
-        select(group.c.position, group.c.amount, group.c.kind, rate.c.name)
+        select(group.c.position, group.c.amount, group.c.kind, group.c.rate_id, rate.c.name)
         .outerjoin(rate, rate.c.id == group.c.rate_id)
         .where(group.c.invoice_id == work.invoice_id, group.c.amount != 0)
         .order_by(group.c.position)
     )
     for row in connection.execute(query):
-        yield _request(f"group-{row.position}", row.amount, row.kind, row.name, [])
+        yield _request(f"group-{row.position}", row)
 
 
 def _kinds(lines: Sequence[LineRequest]) -> list[LineRequest]:
@@ -141,15 +141,21 @@ def _without_negatives(lines: Sequence[LineRequest]) -> list[LineRequest]:
     return kept[::-1]
 
 
-def _request(
-    local_id: str, amount: int, kind: str, rate: str | None, resource: Sequence[str | None]
-) -> LineRequest:
-    words = _WORDS.get(kind, kind)
-    if rate is not None:
-        words += f": {rate}"
-    named = " ".join(filter(None, resource))
-    description = f"{words} ({named})" if named else words
-    return LineRequest(local_id=local_id, amount=amount, description=description[:_LONGEST])
+def _request(local_id: str, row: Any, resource: str = "") -> LineRequest:
+    words = _WORDS.get(row.kind, row.kind)
+    if row.name is not None:
+        words += f": {current().settings.rates.words_for(row.rate_id, row.name)}"
+    description = f"{words} ({resource})" if resource else words
+    return LineRequest(local_id=local_id, amount=row.amount, description=description[:_LONGEST])
+
+
+def _resource(row: Any) -> str:
+    """Return what a line is for: never by the name that a person gave it, which stays here."""
+    if not row.resource_id:
+        return ""
+    words = words_of(row.resource_type or "")
+    named = f"{words[:1].upper()}{words[1:]} {row.resource_id}".strip()
+    return f"{named}, {row.slot}" if row.slot else named
 
 
 def _digest(work: Work, lines: Sequence[LineRequest]) -> str:

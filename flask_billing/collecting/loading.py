@@ -20,7 +20,11 @@ from flask_billing.models import (
     table_of,
 )
 
-__all__ = ["Flight", "Work", "load"]
+__all__ = ["LEAVING", "NOT_ISSUED", "Flight", "Work", "load"]
+
+#: What is given up in favour of another one, while it may not be void yet.
+LEAVING = "leaving"
+NOT_ISSUED = (None, "draft", LEAVING, "deleted")
 
 _OWN = (
     "invoice_id",
@@ -41,6 +45,7 @@ _OF_FLIGHT = (
     "id",
     "state",
     "origin",
+    "amount",
     "intent_id",
     "charge_id",
     "code",
@@ -59,6 +64,7 @@ class Flight:
     method_stripe_id: str
     state: str
     origin: str
+    amount: int
     intent_id: str | None
     charge_id: str | None
     code: str | None
@@ -116,7 +122,7 @@ class Work:
     @property
     def is_issued(self) -> bool:
         """Whether the processor has issued it, so that it can be paid."""
-        return self.stripe_id is not None and self.remote_state not in {None, "draft", "deleted"}
+        return self.stripe_id is not None and self.remote_state not in NOT_ISSUED
 
 
 def load(

@@ -29,6 +29,8 @@ _UNASKED = timedelta(hours=1)
 _UNKNOWN = timedelta(hours=24)
 _AT_A_BANK = timedelta(days=14)
 _UNADDRESSED = timedelta(days=7)
+#: How many rows there are, however few of them are returned.
+_ALIKE = func.count().over().label("alike")
 
 
 class PlannedCharge(NamedTuple):
@@ -51,17 +53,20 @@ class Stuck(NamedTuple):
 
     :ivar kind: ``"parked"``, ``"late"`` (nobody has looked at it), ``"attempt"`` (an outcome that
         nobody knows), ``"processing"`` (a bank takes long), ``"address"`` or ``"past_due"``.
-    :ivar id: The id of the invoice, or of the attempt.
+    :ivar id: The id of the invoice, of the attempt, or of the refund.
     :ivar state: How far it is, or why it is parked.
     :ivar hint: What to do or to type.
+    :ivar alike: How many of its kind there are, however few of them were asked for.
     """
 
     kind: str
     id: UUID
+    invoice_id: UUID
     project_key: str
     state: str
     since: datetime
     hint: str
+    alike: int = 1
 
 
 def preview(project_key: str | None = None) -> Iterator[PlannedCharge]:
@@ -107,47 +112,65 @@ def _planned(row: Any) -> PlannedCharge:
     return PlannedCharge(row.project_key, row.id, row.amount, row.currency, ids)
 
 
-def stuck() -> list[Stuck]:
-    """Return what has not come to its end in time, the oldest first; commits the session."""
-    found = [*_invoices(), *_attempts()]
+def stuck(limit: int | None = 50) -> list[Stuck]:
+    """Return what has not come to its end in time, the oldest first; commits the session.
+
+    :param limit: How many of each kind at most; `None` for all of them.
+    """
+    found = [*_invoices(limit), *_attempts(limit)]
     current().db.session.commit()
     return sorted(found, key=lambda each: (each.since, each.id))
 
 
-def _invoices() -> Iterator[Stuck]:
+def _invoices(limit: int | None) -> Iterator[Stuck]:
     row, now = table_of(InvoiceCollection).c, clock.now()
     is_late = and_(row.state.in_(ACTIVE), row.next_try_at <= now - _UNASKED)
     is_slow = and_(row.state == "processing", row.state_since <= now - _AT_A_BANK)
     lacks_address = and_(row.needs == "address", row.state_since <= now - _UNADDRESSED)
-    yield from _those(row.state == "parked", "parked", "Look at it, then 'flask billing unpark'.")
-    yield from _those(is_late, "late", "Is 'flask billing run' running?")
-    yield from _those(is_slow, "processing", "Ask the bank, or look at the processor's dashboard.")
-    yield from _those(lacks_address, "address", "Ask its owner for the address that tax needs.")
-    yield from _those(
-        row.state == "past_due",
-        "past_due",
-        "'flask billing retry', 'write-off' or 'invoices void' with its id.",
+    kinds = (
+        ("parked", row.state == "parked", "Look at it, then 'flask billing unpark'."),
+        ("late", is_late, "Is 'flask billing run' running?"),
+        ("processing", is_slow, "Ask the bank, or look at the processor's dashboard."),
+        ("address", lacks_address, "Ask its owner for the address that tax needs."),
+        (
+            "past_due",
+            row.state == "past_due",
+            "'flask billing retry', 'write-off' or 'invoices void' with its id.",
+        ),
     )
+    for kind, condition, hint in kinds:
+        yield from _those(condition, kind, hint, limit)
 
 
-def _those(condition: ColumnElement[bool], kind: str, hint: str) -> Iterator[Stuck]:
+def _those(
+    condition: ColumnElement[bool], kind: str, hint: str, limit: int | None
+) -> Iterator[Stuck]:
     row, invoice = table_of(InvoiceCollection).c, table_of(Invoice).c
     query = (
-        select(row.invoice_id, invoice.project_key, row.state, row.reason, row.state_since)
+        select(row.invoice_id, invoice.project_key, row.state, row.reason, row.state_since, _ALIKE)
         .join(invoice.id.table, invoice.id == row.invoice_id)
         .where(row.livemode == current().settings.livemode, condition)
-        .order_by(row.state_since)
+        .order_by(row.state_since, row.invoice_id)
+        .limit(limit)
     )
     for each in projects.connection().execute(query):
-        state = each.reason or each.state
-        yield Stuck(kind, each.invoice_id, each.project_key, state, each.state_since, hint)
+        state, since = each.reason or each.state, each.state_since
+        id_ = each.invoice_id
+        yield Stuck(kind, id_, id_, each.project_key, state, since, hint, each.alike)
 
 
-def _attempts() -> Iterator[Stuck]:
+def _attempts(limit: int | None) -> Iterator[Stuck]:
     attempt, invoice = table_of(PaymentAttempt).c, table_of(Invoice).c
     row = table_of(InvoiceCollection).c
     query = (
-        select(attempt.id, invoice.project_key, attempt.state, attempt.created_at)
+        select(
+            attempt.id,
+            attempt.invoice_id,
+            invoice.project_key,
+            attempt.state,
+            attempt.created_at,
+            _ALIKE,
+        )
         .join(invoice.id.table, invoice.id == attempt.invoice_id)
         .join(row.state.table, row.invoice_id == invoice.id)
         .where(
@@ -156,7 +179,18 @@ def _attempts() -> Iterator[Stuck]:
             attempt.state == "sending",
             attempt.created_at <= clock.now() - _UNKNOWN,
         )
+        .order_by(attempt.created_at, attempt.id)
+        .limit(limit)
     )
     hint = "'flask billing collect' settles it; look at the invoice at the processor."
     for each in projects.connection().execute(query):
-        yield Stuck("attempt", each.id, each.project_key, each.state, each.created_at, hint)
+        yield Stuck(
+            "attempt",
+            each.id,
+            each.invoice_id,
+            each.project_key,
+            each.state,
+            each.created_at,
+            hint,
+            each.alike,
+        )

@@ -13,7 +13,6 @@ from flask_billing.collecting.telling import tell
 from flask_billing.collecting.writing import (
     Answer,
     before,
-    clear_past_due,
     done,
     is_in_flight,
     is_newest,
@@ -104,7 +103,7 @@ def _write(seen: _Seen, answer: Answer) -> None:
             connection.execute(
                 update(row).where(row.c.invoice_id == seen.invoice_id).values(done(clock.now()))
             )
-            clear_past_due(connection, seen.project_key)
+            projects.clear_past_due(connection, seen.project_key)
         elif is_in_doubt or _wants_look(seen, remote):
             _look_now(seen, within=connection)
     for name in turns:

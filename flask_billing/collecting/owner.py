@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import NamedTuple, NoReturn
 from uuid import UUID
 
-from sqlalchemy import select, update
+from sqlalchemy import case, literal, or_, select, update
 
 from flask_billing import clock, projects
 from flask_billing.collecting.choosing import methods_of
@@ -18,7 +18,7 @@ from flask_billing.collecting.claiming import (
     transaction,
 )
 from flask_billing.collecting.ending import give_back
-from flask_billing.collecting.loading import Work
+from flask_billing.collecting.loading import NOT_ISSUED, Work
 from flask_billing.collecting.trying import Wish
 from flask_billing.collecting.working import work_on
 from flask_billing.errors import CollectingRefused, GatewayUnavailable
@@ -39,6 +39,7 @@ class _Standing(NamedTuple):
     invoice_state: str
     state: str
     stripe_id: str | None
+    remote_state: str | None
 
 
 def pay_now(
@@ -114,25 +115,42 @@ def page_for_owner(invoice_id: UUID) -> str:
     """Return the address of the processor's page for paying an invoice; commits the session.
 
     It gives access to whoever has it: send the person there and forget it. For 15 minutes no job
-    charges it, as the person may be confirming the payment to a bank.
+    charges it, as the person may be confirming the payment to a bank. Asked for again, it does not
+    keep the jobs away for longer, nor once more within 15 minutes after that.
 
-    :raises CollectingRefused: It is paid, not issued yet, or a try is under way.
+    :raises CollectingRefused: It is paid, parked, not issued yet, or a try is under way.
     :raises GatewayError: The processor refused or did not answer.
     :raises LookupError: There is no such invoice, or nothing is due on it.
     """
     require_clean()
     standing = _standing(invoice_id)
-    if standing.invoice_state not in {"open", "uncollectible"} or standing.stripe_id is None:
+    is_payable = standing.invoice_state in {"open", "uncollectible"} and standing.state != "parked"
+    # One that is being issued to somebody else has another page soon.
+    if not is_payable or standing.stripe_id is None or standing.remote_state in NOT_ISSUED:
         _refuse(standing)
     page_url = current().gateway.invoice_document(standing.stripe_id).page_url
     if page_url is None:
         _refuse(_standing(invoice_id))
-    row, until = table_of(InvoiceCollection), clock.now() + _AT_THE_BANK
+    if not _hold(invoice_id):
+        _refuse(_standing(invoice_id), reason="busy")
+    return page_url
+
+
+def _hold(invoice_id: UUID) -> bool:
+    """Keep the jobs away from an invoice for a while, and have one look after it.
+
+    :returns: Whether the owner may pay it: nobody else is at work on it.
+    """
+    row, now = table_of(InvoiceCollection), clock.now()
+    until = literal(now + _AT_THE_BANK, row.c.owner_until.type)
+    # What is due has to get its turn, however often somebody opens the page.
+    is_begun = or_(row.c.owner_until.is_(None), row.c.owner_until <= now - _AT_THE_BANK)
     with transaction() as connection:
         held = connection.execute(
             update(row)
-            .where(row.c.invoice_id == invoice_id, is_free(clock.now()), ~has_flight())
-            .values(owner_until=until)
+            .where(row.c.invoice_id == invoice_id, row.c.state != "parked")
+            .where(is_free(now), ~has_flight())
+            .values(owner_until=case((is_begun, until), else_=row.c.owner_until))
         )
         # Its page may be the only news of it: look how it went, whatever the plan says.
         connection.execute(
@@ -141,9 +159,7 @@ def page_for_owner(invoice_id: UUID) -> str:
             .where((row.c.next_try_at > until) | row.c.next_try_at.is_(None))
             .values(next_try_at=until)
         )
-    if not held.rowcount:
-        _refuse(_standing(invoice_id), reason="busy")
-    return page_url
+    return bool(held.rowcount)
 
 
 def document(invoice_id: UUID) -> InvoiceDocument | None:
@@ -159,7 +175,7 @@ def document(invoice_id: UUID) -> InvoiceDocument | None:
     session.commit()
     if found is None or found.stripe_id is None:
         return None
-    if found.remote_state in {None, "draft", "deleted"}:
+    if found.remote_state in NOT_ISSUED:
         return None
     return current().gateway.invoice_document(found.stripe_id)
 
@@ -167,7 +183,7 @@ def document(invoice_id: UUID) -> InvoiceDocument | None:
 def _standing(invoice_id: UUID) -> _Standing:
     row, invoice = table_of(InvoiceCollection), table_of(Invoice)
     query = (
-        select(invoice.c.state, row.c.state, row.c.stripe_id)
+        select(invoice.c.state, row.c.state, row.c.stripe_id, row.c.remote_state)
         .join(invoice, invoice.c.id == row.c.invoice_id)
         .where(row.c.invoice_id == invoice_id)
     )
@@ -184,7 +200,7 @@ def _refuse(standing: _Standing, *, reason: str = "state") -> NoReturn:
         raise CollectingRefused("This invoice is paid already.", reason="paid")
     if standing.invoice_state == "void":
         raise CollectingRefused("This invoice is void. Nothing is to be paid.", reason="state")
-    if reason == "busy" or standing.state == "processing":
+    if standing.state != "parked" and (reason == "busy" or standing.state == "processing"):
         raise CollectingRefused(
             "A payment of this invoice is under way. Wait for what comes of it.", reason="busy"
         )

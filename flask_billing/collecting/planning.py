@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, func, update
+from sqlalchemy import Connection, and_, func, or_, select, update
 
 from flask_billing import clock
 from flask_billing.collecting.claiming import Lost, transaction
@@ -19,7 +19,7 @@ from flask_billing.collecting.writing import (
     turn,
     write_payments,
 )
-from flask_billing.models import BilledProjectRow, table_of
+from flask_billing.models import BilledProjectRow, InvoiceCollection, PaymentAttempt, table_of
 from flask_billing.state import current
 
 __all__ = ["await_transfer", "begin_round", "need_address", "plan"]
@@ -42,10 +42,50 @@ def plan(work: Work, answer: Answer | None, *, has_methods: bool) -> str:
     :param has_methods: Whether there is a method that could be charged.
     :returns: ``"failed"``, or ``"needs_owner"`` where only its owner can move it on.
     """
+    if work.retry_at is None and work.state != "past_due":
+        _recall(work)
+    return _follow(work, answer, _needs(work, has_methods=has_methods), has_methods=has_methods)
+
+
+def need_address(work: Work, answer: Answer) -> str:
+    """Wait for the address that tax needs, while the plan goes on as if for a payment method.
+
+    Changed billing details have it looked at at once.
+    """
+    return _follow(work, answer, "address", has_methods=False)
+
+
+def _recall(work: Work) -> None:
+    """Take up this round's tries that nobody was told of, as the look that made them broke off.
+
+    Before the round is planned, and so told of, those are all since the invoice is as it is.
+    """
+    attempt, row = table_of(PaymentAttempt).c, table_of(InvoiceCollection).c
+    refused = and_(attempt.state == "not_executed", attempt.code.is_not(None))
+    query = (
+        select(attempt.id, attempt.state)
+        .join(row.state.table, row.invoice_id == attempt.invoice_id)
+        .where(
+            attempt.invoice_id == work.invoice_id,
+            attempt.round == work.round,
+            attempt.ended_at >= row.state_since,
+            or_(attempt.state.in_(["declined", "needs_action"]), refused),
+        )
+        .order_by(attempt.created_at, attempt.id)
+    )
+    with transaction() as connection:
+        for attempt_id, state in connection.execute(query):
+            if state == "needs_action":
+                work.wants_owner = True
+            else:
+                work.declined = attempt_id
+
+
+def _follow(work: Work, answer: Answer | None, needs: str | None, *, has_methods: bool) -> str:
+    """Write the next step of the plan, and tell of what is new."""
     now = clock.now()
     first = work.first_failed_at or now
     retry_at = work.retry_at or _next_round(first, now)
-    needs = _needs(work, has_methods=has_methods)
     is_past_due = retry_at is None or work.state == "past_due"
     values: dict[str, Any] = {"needs": needs, "first_failed_at": first, "retry_at": retry_at}
     values |= {"round": work.round, "failures": 0, "error_code": None}
@@ -107,9 +147,8 @@ def _write(
 def _note(connection: Connection, work: Work, answer: Answer | None, needs: str | None) -> None:
     """Note one message a round: what its owner has to do comes before what has failed."""
     kind = "action_required" if needs is not None else "payment_failed"
-    amount = answer.remote.remaining if answer is not None else work.due
     words = f"{needs}:{work.round}" if needs is not None else str(work.round)
-    note(connection, kind, work, turn=words, amount=amount)
+    note(connection, kind, work, turn=words, amount=_to_pay(work, answer))
 
 
 def _stop(connection: Connection, work: Work, answer: Answer | None) -> None:
@@ -120,8 +159,14 @@ def _stop(connection: Connection, work: Work, answer: Answer | None) -> None:
         .where(project.c.project_key == work.project_key)
         .values(past_due_since=func.coalesce(project.c.past_due_since, clock.now()))
     )
-    amount = answer.remote.remaining if answer is not None else work.due
-    note(connection, "past_due", work, amount=amount)
+    note(connection, "past_due", work, amount=_to_pay(work, answer))
+
+
+def _to_pay(work: Work, answer: Answer | None) -> int:
+    """Return what is still to be paid; before tax where it is not issued."""
+    if answer is None or answer.remote.state == "draft":
+        return work.due
+    return answer.remote.remaining
 
 
 def _tell(work: Work, needs: str | None, turned: bool) -> None:
@@ -129,24 +174,6 @@ def _tell(work: Work, needs: str | None, turned: bool) -> None:
         tell_failure(work.invoice_id, work.declined)
     if needs is not None and turned:
         tell("invoice_needs_action", work.invoice_id, needs=needs)
-
-
-def need_address(work: Work, answer: Answer) -> str:
-    """Wait for the address that tax needs; changed billing details have it looked at at once."""
-    is_new = work.needs != "address"
-    at = clock.now() + _DAY
-    values = {"needs": "address", "failures": 0, "error_code": None}
-    try:
-        with transaction() as connection:
-            lock_parents(connection, work)
-            release(connection, work, at, answer, **values)
-            if is_new:
-                note(connection, "action_required", work, turn="address", amount=work.due)
-    except Lost:
-        return catch_up(work)
-    if is_new:
-        tell("invoice_needs_action", work.invoice_id, needs="address")
-    return "needs_owner"
 
 
 def await_transfer(work: Work, answer: Answer) -> str:

@@ -23,7 +23,7 @@ from flask_billing.gateways import RemoteCharge
 from flask_billing.models import PaymentAttempt, table_of
 from flask_billing.state import current
 
-__all__ = ["settle"]
+__all__ = ["settle", "told"]
 
 #: The processor keeps keys for a day at least.
 _KEY_AGE = timedelta(hours=23)
@@ -39,7 +39,7 @@ def settle(work: Work, flight: Flight) -> str | None:
     :raises GatewayError: The processor refused or did not answer.
     """
     answer = ask(work)
-    outcome = _told(work, flight, answer)
+    outcome = told(work, flight, answer)
     if outcome is not None and outcome.kind == "processing":
         ended = ended_as(flight.id, outcome)
         return wait(work, clock.now() + next_look(flight), answer, ended, state="processing")
@@ -53,7 +53,7 @@ def settle(work: Work, flight: Flight) -> str | None:
     return _go_on(conclude(work, _attempt(flight), outcome, answer.stamp, sends=flight.sends))
 
 
-def _told(work: Work, flight: Flight, answer: Answer) -> Outcome | None:
+def told(work: Work, flight: Flight, answer: Answer) -> Outcome | None:
     """Return what the processor tells of an attempt; `None` where that is nothing."""
     charge = _charge_of(work, flight, answer)
     if charge is not None:
@@ -82,6 +82,9 @@ def _charge_of(work: Work, flight: Flight, answer: Answer) -> RemoteCharge | Non
         else:
             is_its = charge.method_id == flight.method_stripe_id and charge.stripe_id not in known
             is_its = is_its and not _is_older(charge, flight)
+            # Whoever takes a part of it by other means may take it by the same method.
+            is_whole = charge.amount == flight.amount or answer.remote.state == "paid"
+            is_its = is_its and is_whole
         if is_its:
             return charge
     return None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NoReturn
+from typing import Any, NoReturn
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, or_, select, update
@@ -15,20 +15,21 @@ from flask_billing.collecting.claiming import (
     has_flight,
     transaction,
 )
-from flask_billing.collecting.ending import finish, forget, give_back
+from flask_billing.collecting.ending import finish, give_back
 from flask_billing.collecting.loading import Work
-from flask_billing.collecting.releasing import write_claimed
+from flask_billing.collecting.releasing import renew, write_claimed
 from flask_billing.collecting.trying import Wish
 from flask_billing.collecting.working import work_on
 from flask_billing.collecting.writing import Answer
-from flask_billing.errors import CollectingRefused
+from flask_billing.errors import CollectingRefused, GatewayRefusal
 from flask_billing.models import BilledProjectRow, Invoice, InvoiceCollection, table_of
 from flask_billing.state import current
 from flask_billing.transactions import begin_for, require_clean
 
-__all__ = ["retry", "set_terms", "unpark", "void", "write_off"]
+__all__ = ["LONGEST_TERMS", "retry", "set_terms", "unpark", "void", "write_off"]
 
-_LONGEST_TERMS = 365
+#: In days.
+LONGEST_TERMS = 365
 
 
 def retry(invoice_id: UUID, *, made_by: str | None = None) -> InvoiceCollection:
@@ -78,26 +79,31 @@ def void(
 ) -> Invoice:
     """Make an invoice void, at the processor too; commits the session.
 
+    Repeat it as it was where the processor did not answer: what is wanted is kept, and whoever
+    finds the invoice void at the processor carries it out.
+
     :param reason: One word, such as ``"wrong_resource"``.
     :param reissue: Whether its period is to be closed once more; else later months go on.
-    :raises CollectingRefused: It is paid, or somebody is at it.
+    :raises CollectingRefused: It is paid, somebody is at it, or another key issued it.
     :raises CorrectionRefused: What came of it is used already.
     :raises GatewayError: The processor refused or did not answer.
     :raises LookupError: There is no such invoice.
     """
     signing.check(reason, made_by)
-    if _find(invoice_id) is None:
+    found = _find(invoice_id)
+    if found is None:
         # Nothing is due on it, so nobody collects it.
         return invoicing.void(invoice_id, reason=reason, made_by=made_by, reissue=reissue)
+    wanted = {"void_reason": reason, "void_by": made_by, "void_reissue": reissue}
+    if _is_carried_out(found, wanted):
+        return _invoice(invoice_id)
     work = _claim(invoice_id, parked_too=True, written_off_too=True)
     try:
-        _void_at_processor(work)
-        voided = invoicing.void(invoice_id, reason=reason, made_by=made_by, reissue=reissue)
-        forget(work)
+        _void_at_processor(work, wanted)
+        return invoicing.void(invoice_id, reason=reason, made_by=made_by, reissue=reissue)
     except BaseException:
         _leave(work)
         raise
-    return voided
 
 
 def unpark(invoice_id: UUID, *, made_by: str | None = None) -> InvoiceCollection:
@@ -133,8 +139,8 @@ def set_terms(project_key: str, days: int | None) -> None:
     :raises UnknownProject: There is no such project.
     :raises ValueError: So many days can't be meant.
     """
-    if days is not None and not 1 <= days <= _LONGEST_TERMS:
-        raise ValueError(f"Terms are 1 to {_LONGEST_TERMS} days.")
+    if days is not None and not 1 <= days <= LONGEST_TERMS:
+        raise ValueError(f"Terms are 1 to {LONGEST_TERMS} days.")
     connection = begin_for(project_key)
     row = table_of(BilledProjectRow)
     connection.execute(update(row).where(row.c.project_key == project_key).values(terms_days=days))
@@ -150,7 +156,8 @@ def _claim(
 ) -> Work:
     """Claim an invoice for somebody of the staff.
 
-    :raises CollectingRefused: It is over, its owner is at the bank, or somebody is at work on it.
+    :raises CollectingRefused: It is over, of the other mode, its owner is at the bank, or somebody
+        is at work on it.
     """
     require_clean()
     found = _find(invoice_id)
@@ -163,8 +170,9 @@ def _claim(
     over = select(invoice.id).where(
         invoice.id == row.invoice_id, invoice.state.in_(["paid", "void"])
     )
-    conditions: tuple[ColumnElement[bool], ...] = (row.state.in_(states), away, ~has_flight())
-    work = claim_one(invoice_id, *conditions, ~over.exists(), by_hand=by_hand)
+    is_of_mode = row.livemode == current().settings.livemode
+    conditions: tuple[ColumnElement[bool], ...] = (row.state.in_(states), away, is_of_mode)
+    work = claim_one(invoice_id, *conditions, ~has_flight(), ~over.exists(), by_hand=by_hand)
     if work is None:
         _refuse(invoice_id, states)
     return work
@@ -180,6 +188,9 @@ def _refuse(invoice_id: UUID, states: list[str]) -> NoReturn:
         kind = "void" if invoice.state == "void" else row.state
         hint = " Set it going first." if kind == "parked" else ""
         raise CollectingRefused(f"The invoice {invoice_id} is {kind}.{hint}")
+    if row.livemode != current().settings.livemode:
+        mode = "live" if row.livemode else "test"
+        raise CollectingRefused(f"The invoice {invoice_id} needs the key of the {mode} mode.")
     raise CollectingRefused(
         f"A try to pay the invoice {invoice_id} is under way, or its owner is at the bank's page. "
         "Wait for what comes of it.",
@@ -188,36 +199,78 @@ def _refuse(invoice_id: UUID, states: list[str]) -> NoReturn:
 
 
 def _issued(work: Work) -> Answer:
-    if not work.is_issued:
+    answer = _asked(work) if work.is_issued else None
+    if answer is None:
         raise CollectingRefused(
             f"The invoice {work.invoice_id} is not issued yet. Make it void instead."
         )
+    return answer
+
+
+def _asked(work: Work) -> Answer | None:
+    """Return an invoice as the processor has it; `None` where it was deleted before it was issued.
+
+    What it has issued it never deletes: who doesn't find it has another key, and under the right
+    one it can still be paid.
+
+    :raises CollectingRefused: It is not known by this key.
+    """
     try:
         return ask(work)
     except Missing:
-        raise CollectingRefused(
-            f"The processor does not know the invoice {work.invoice_id} any more."
-        ) from None
+        if work.remote_state in {"draft", "deleted"}:
+            return None
+    except GatewayRefusal as error:
+        if error.code != "resource_missing":
+            raise
+    raise CollectingRefused(
+        f"The processor does not know the invoice {work.invoice_id} by this key. Set the key of "
+        "the account that issued it, and repeat this."
+    )
 
 
-def _void_at_processor(work: Work) -> None:
-    """See to it that nobody can pay the invoice at the processor any more, and write that."""
+def _is_carried_out(row: InvoiceCollection, wanted: dict[str, Any]) -> bool:
+    """Return whether the invoice is void just as it is wanted: a worker found it so."""
+    is_same = all(getattr(row, name) == value for name, value in wanted.items())
+    return is_same and _invoice(row.invoice_id).state == "void"
+
+
+def _void_at_processor(work: Work, wanted: dict[str, Any]) -> None:
+    """See to it that nobody can pay the invoice at the processor any more, and write that.
+
+    :param wanted: What is kept in case that the answer is lost.
+    """
     if work.stripe_id is None or work.remote_state == "void":
         return
-    stamp, gateway = sync.take_stamp(), current().gateway
-    remote = gateway.invoice(work.stripe_id)
-    if remote is not None and remote.state == "paid":
-        finish(work, Answer(remote, stamp))
+    answer = _asked(work)
+    if answer is not None and answer.remote.state == "paid":
+        finish(work, answer)
         raise CollectingRefused(
             f"The invoice {work.invoice_id} was paid meanwhile. Refund it instead.", reason="paid"
         )
     state = "deleted"
-    if remote is not None and remote.state == "draft":
-        gateway.delete_draft(work.stripe_id)
-    elif remote is not None:
-        state = gateway.void_invoice(work.stripe_id, key=f"void-{work.invoice_id}-{stamp}").state
+    if answer is not None and answer.remote.state == "draft":
+        current().gateway.delete_draft(work.stripe_id)
+    elif answer is not None:
+        state = _void_issued(work, answer, wanted)
     with transaction() as connection:
         write_claimed(connection, work, remote_state=state)
+
+
+def _void_issued(work: Work, answer: Answer, wanted: dict[str, Any]) -> str:
+    if answer.remote.state == "void":
+        return "void"
+    with transaction() as connection:
+        # Whoever dies here is followed by a worker, not by the plan.
+        renew(connection, work, **wanted)
+    key = f"void-{work.invoice_id}-{answer.stamp}"
+    try:
+        return current().gateway.void_invoice(answer.remote.stripe_id, key=key).state
+    except GatewayRefusal:
+        with transaction() as connection:
+            not_wanted = dict.fromkeys(wanted)
+            write_claimed(connection, work, next_try_at=work.next_try_at, **not_wanted)
+        raise
 
 
 def _leave(work: Work) -> None:

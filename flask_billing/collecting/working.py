@@ -91,8 +91,7 @@ def _collect(work: Work, wish: Wish) -> str:
     answer = _known(work)
     while True:
         if not isinstance(answer, str) and _has_another_customer(work, answer):
-            leave_behind(work)
-            answer = issue(work)
+            answer = leave_behind(work, answer)
         if isinstance(answer, str):
             return answer
         ended = _without_charge(work, answer, wish)
@@ -119,9 +118,11 @@ def _known(work: Work) -> Answer | str:
 
 
 def _has_another_customer(work: Work, answer: Answer) -> bool:
-    """Return whether an unpaid invoice belongs to a customer who was deleted, and another pays."""
+    """Return whether an unpaid invoice was issued to somebody else than whoever pays now."""
     remote = answer.remote
     if remote.state != "open" or work.customer_id is None or remote.customer_id is None:
+        return False
+    if is_under_way(remote):
         return False
     return remote.customer_id != work.customer_id
 

@@ -31,7 +31,6 @@ from flask_billing.collecting.telling import note
 from flask_billing.gateways import RemoteInvoice, RemotePayment
 from flask_billing.ids import uuid7
 from flask_billing.models import (
-    BilledProjectRow,
     BillingInfo,
     Invoice,
     InvoiceCollection,
@@ -45,7 +44,6 @@ __all__ = [
     "Before",
     "Ended",
     "before",
-    "clear_past_due",
     "done",
     "end_attempt",
     "is_in_flight",
@@ -65,10 +63,11 @@ _BEFORE = {
     "draft": ("draft",),
     "deleted": ("draft", "deleted"),
     "uncollectible": ("draft", "open", "uncollectible"),
-    "paid": ("draft", "open", "uncollectible", "deleted", "paid"),
+    "paid": ("draft", "open", "uncollectible", "leaving", "deleted", "paid"),
     "void": ("draft", "open", "uncollectible", "void"),
 }
-_LAST = ("paid", "void", "uncollectible", "deleted")
+#: What only its worker brings on, or nobody.
+_LAST = ("paid", "void", "uncollectible", "leaving", "deleted")
 _MIRRORED = (
     "tax",
     "total",
@@ -226,25 +225,6 @@ def is_in_flight(connection: Connection, invoice_id: UUID) -> bool:
     attempt = table_of(PaymentAttempt).c
     query = select(attempt.id).where(attempt.invoice_id == invoice_id)
     return connection.scalar(query.where(attempt.in_flight_marker == 1)) is not None
-
-
-def clear_past_due(connection: Connection, project_key: str) -> None:
-    """Let a project create resources again, unless another of its invoices is past due.
-
-    The caller holds the lock of the project's row.
-    """
-    project, row = table_of(BilledProjectRow), table_of(InvoiceCollection)
-    others = (
-        select(row.c.invoice_id)
-        .join(Invoice, Invoice.id == row.c.invoice_id)
-        .where(Invoice.project_key == project_key, row.c.state == "past_due")
-    )
-    if connection.execute(others.limit(1)).first() is None:
-        connection.execute(
-            update(project)
-            .where(project.c.project_key == project_key, project.c.past_due_since.is_not(None))
-            .values(past_due_since=None)
-        )
 
 
 def lock_parents(connection: Connection, known: Known, *, may_stop: bool = False) -> bool:

@@ -4,7 +4,7 @@ from flask_billing.invoicing.adjusting import adjust, adjustments_of
 from flask_billing.invoicing.allowances import allow, allowances_of, end_allowance
 from flask_billing.invoicing.closing import batches, close, due_count
 from flask_billing.invoicing.discounts import discount, discounts_of, end_discount
-from flask_billing.invoicing.due import count as open_since
+from flask_billing.invoicing.due import late
 from flask_billing.invoicing.invoices import (
     groups_of,
     invoice_of,
@@ -42,8 +42,8 @@ __all__ = [
     "invoice_of",
     "invoices_in",
     "invoices_of",
+    "late",
     "lines_of",
-    "open_since",
     "parked",
     "preview",
     "report",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
@@ -34,6 +34,7 @@ __all__ = [
     "count",
     "ended_by",
     "first_month",
+    "late",
     "look",
     "mend_beginnings",
     "of_row",
@@ -42,6 +43,8 @@ __all__ = [
 
 #: For how long a lock is waited for.
 PATIENCE_SECONDS = 10
+#: How long after it could be closed a period may stay open before somebody should look.
+_LATE_AFTER = timedelta(hours=24)
 _INDEX = "FORCE INDEX (billed_project_closed_until_idx)"
 
 
@@ -224,6 +227,11 @@ def count(connection: Connection, until: datetime, *, parked_before: datetime | 
         number * sum(1 for _ in unclosed(closed_until, ended_at, until))
         for closed_until, ended_at, number in connection.execute(query)
     )
+
+
+def late(connection: Connection) -> int:
+    """Return how many periods could have been closed over a day ago, and are not."""
+    return count(connection, clock.now() - current().settings.close_after - _LATE_AFTER)
 
 
 def mend_beginnings(connection: Connection) -> None:

@@ -30,7 +30,8 @@ AWAITS_REISSUE = "awaits_reissue"
 #: What each reason means, for people.
 PARKED_BECAUSE = {
     AWAITS_REISSUE: (
-        "the month of a void invoice is to be issued anew first; to accept it leaves it void"
+        "the month of a void invoice has to be issued anew first; with --accept, that month stays "
+        "void"
     ),
     "unusual_total": "it is many times what the last months came to",
     "negative_quantity": "a quantity is negative",
@@ -51,21 +52,35 @@ _HARMLESS = 200
 
 
 class Parked(NamedTuple):
-    """A project whose next period is not closed before somebody has looked."""
+    """A project whose next period is not closed before somebody has looked.
+
+    :ivar alike: How many are parked, however few of them were asked for.
+    """
 
     project_key: str
     reason: str
     parked_at: datetime
     closed_until: datetime
+    alike: int = 1
 
 
-def parked(connection: Connection) -> list[Parked]:
-    """Return the projects that are parked, the longest first."""
+def parked(connection: Connection, limit: int | None = None) -> list[Parked]:
+    """Return the projects that are parked, the longest first.
+
+    :param limit: How many at most; `None` for all of them.
+    """
     row = table_of(BilledProjectRow).c
     query = (
-        select(row.project_key, row.parked_reason, row.parked_at, row.closed_until)
+        select(
+            row.project_key,
+            row.parked_reason,
+            row.parked_at,
+            row.closed_until,
+            func.count().over().label("alike"),
+        )
         .where(row.parked_reason.is_not(None))
         .order_by(row.parked_at, row.project_key)
+        .limit(limit)
     )
     return [Parked(*found) for found in connection.execute(query)]
 

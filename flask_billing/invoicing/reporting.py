@@ -6,21 +6,24 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, case, func, select
 
 from flask_billing import clock
-from flask_billing.models import BilledProjectRow, Invoice
+from flask_billing.models import BilledProjectRow, Invoice, InvoiceCollection
 from flask_billing.periods import Span, month_of, name_of
 from flask_billing.state import current
 
 __all__ = ["MonthReport", "months_with_invoices", "report", "unclosed_count"]
+
+#: Nothing is asked for any more, whatever the processor's row says is left.
+_OVER = ("paid", "uncollectible")
 
 
 @dataclass(frozen=True, kw_only=True)
 class MonthReport:
     """The invoices of one month and currency that are not void; amounts in minor units.
 
-    ``billed + carried_in + credit_granted`` is ``credited + carried + waived + open``.
+    ``billed + carried_in + credit_granted`` is ``credited + carried + waived + due``.
     """
 
     month: str
@@ -38,7 +41,9 @@ class MonthReport:
     carried: int
     #: What was too small to charge and was let go.
     waived: int
-    #: What is to be paid.
+    #: What was to be paid when they were closed, before tax.
+    due: int
+    #: What is still to be paid now; with tax once an invoice is issued.
     open: int
 
 
@@ -93,10 +98,12 @@ def _of_month(month: Span) -> Iterator[MonthReport]:
         "credited": Invoice.credit_used,
         "carried": Invoice.carried_out,
         "waived": Invoice.waived,
-        "open": Invoice.due,
+        "due": Invoice.due,
+        "open": _still_to_pay(),
     }
     query = (
         select(Invoice.currency, func.count(), *map(func.sum, columns.values()))
+        .outerjoin(Invoice.collection)
         .where(
             Invoice.period_start >= month.start,
             Invoice.period_start < month.end,
@@ -108,3 +115,8 @@ def _of_month(month: Span) -> Iterator[MonthReport]:
     for currency, count, *sums in current().db.session.execute(query):
         amounts = dict(zip(columns, map(int, sums), strict=True))
         yield MonthReport(month=name_of(month), currency=currency, invoices=count, **amounts)
+
+
+def _still_to_pay() -> ColumnElement[int]:
+    left = func.coalesce(InvoiceCollection.remaining, Invoice.due)
+    return case((Invoice.state.in_(_OVER), 0), else_=left)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Connection, select, update
 
-from flask_billing import clock, credits, signals, signing
+from flask_billing import clock, credits, projects, signals, signing
 from flask_billing.errors import CorrectionRefused
 from flask_billing.invoicing import reissuing
 from flask_billing.invoicing.outcomes import send
@@ -25,6 +26,11 @@ __all__ = ["void"]
 
 #: What the processor says of an invoice that nobody can pay.
 _GONE = ("void", "deleted")
+#: What an invoice that nobody collects any more has not.
+_LEFT = (
+    *("reason", "needs", "next_try_at", "retry_at", "owner_until"),
+    *("claimed_by", "claimed_until", "error_code"),
+)
 
 
 def void(
@@ -106,7 +112,10 @@ def _refuse(connection: Connection, invoice: Invoice) -> None:
 
 
 def _stop_collecting(connection: Connection, invoice: Invoice) -> None:
-    """See to it that nobody asks for the money any more; whoever was about to loses the claim."""
+    """See to it that nobody asks for the money any more; whoever was about to loses the claim.
+
+    The project's lock is held, so that an invoice that was past due stops it no longer either.
+    """
     collection = table_of(InvoiceCollection)
     is_its = collection.c.invoice_id == invoice.id
     told = select(collection.c.stripe_id, collection.c.remote_state).where(is_its)
@@ -118,12 +127,9 @@ def _stop_collecting(connection: Connection, invoice: Invoice) -> None:
             f"The invoice {invoice.id} can still be paid at the processor. Make it void there "
             "first."
         )
-    left = dict.fromkeys(
-        ("reason", "needs", "next_try_at", "retry_at", "claimed_by", "claimed_until")
-    )
-    connection.execute(
-        update(collection).where(is_its).values(state="done", state_since=clock.now(), **left)
-    )
+    over: dict[str, Any] = {"state": "done", "state_since": clock.now(), "failures": 0}
+    connection.execute(update(collection).where(is_its).values(over | dict.fromkeys(_LEFT)))
+    projects.clear_past_due(connection, invoice.project_key)
 
 
 def _give_back(connection: Connection, invoice: Invoice, reason: str, made_by: str | None) -> None:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from sqlalchemy.orm import Mapper, PassiveFlag, object_mapper
 from sqlalchemy.orm.attributes import get_history
 
-from flask_billing import projects
+from flask_billing import guard, projects
 from flask_billing.errors import UnknownRate
 from flask_billing.money import EXACT
 from flask_billing.rates import RateBook
@@ -28,6 +28,7 @@ __all__ = [
     "named",
     "reference_of",
     "wanted_by",
+    "words_of",
 ]
 
 _SLOT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,99}")
@@ -114,6 +115,18 @@ def kind_of(mapper: Mapper[Any]) -> str:
     table: Any = mapper.local_table
     name: str = table.fullname
     return name
+
+
+def words_of(resource_type: str) -> str:
+    """Return what people call rows of a table, such as ``"server"``.
+
+    Where models share it, that is what the one calls them that the others inherit from. A table
+    that the host never had, as usage may name one, goes by its own name.
+    """
+    sharing = [model for model in guard.models() if kind_of(model.__mapper__) == resource_type]
+    roots = [model for model in sharing if model.__mapper__.inherits is None]
+    candidates = sharing if len(sharing) == 1 else roots
+    return guard.words_for(candidates[0]) if candidates else resource_type.replace("_", " ")
 
 
 def reference_of(row: Any) -> Reference:

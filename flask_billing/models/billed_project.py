@@ -37,6 +37,7 @@ class BilledProjectRow(Model):
         Index(conv("billed_project_billing_info_id_idx"), "billing_info_id"),
         # With its end, so that projects that are gone and closed for good are passed over in it.
         Index(conv("billed_project_closed_until_idx"), "closed_until", "ended_at"),
+        Index(conv("billed_project_past_due_since_idx"), "past_due_since"),
     )
 
     #: The host's key of the project, as text.

@@ -105,6 +105,11 @@ class InvoiceCollection(Model):
     #: How often in a row the processor could not be asked, and its last code.
     failures: Mapped[int] = mapped_column(SmallInteger, default=0)
     error_code: Mapped[str | None] = mapped_column(String(100))
+    #: Why the staff want it void, in one word, the host's id of who said so, and whether its period
+    #: is to be closed once more: committed before the processor is asked.
+    void_reason: Mapped[str | None] = mapped_column(String(40))
+    void_by: Mapped[str | None] = mapped_column(ExactText(100))
+    void_reissue: Mapped[bool | None] = mapped_column(Boolean)
 
     invoice: Mapped[Invoice] = relationship("Invoice", back_populates="collection")
 

@@ -12,6 +12,7 @@ from sqlalchemy import (
     CheckConstraint,
     ColumnElement,
     ForeignKey,
+    Index,
     Integer,
     String,
     UniqueConstraint,
@@ -53,6 +54,7 @@ class PaymentMethod(Model):
             or_(column("removed_at").is_(None), column("position").is_(None)),
             name=conv("payment_method_removed_at_check"),
         ),
+        Index(conv("payment_method_looked_at_idx"), "looked_at"),
     )
 
     id: Mapped[UUID] = mapped_column(Uuid, primary_key=True, default=uuid7)

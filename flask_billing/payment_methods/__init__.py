@@ -15,7 +15,7 @@ from flask_billing.payment_methods.order import move
 from flask_billing.payment_methods.removing import kept, remove, why_kept
 from flask_billing.payment_methods.renewing import renew
 from flask_billing.payment_methods.sharing import share
-from flask_billing.payment_methods.sweeping import SweepReport, sweep
+from flask_billing.payment_methods.sweeping import SweepReport, late, sweep
 
 __all__ = [
     "Completion",
@@ -26,6 +26,7 @@ __all__ = [
     "complete",
     "finish",
     "kept",
+    "late",
     "listen",
     "look_again",
     "move",

@@ -29,7 +29,7 @@ __all__ = ["LookReport", "look_again"]
 _EVERY = timedelta(days=30)
 #: How soon a look is due again that was begun and not finished.
 _LEASE = timedelta(hours=1)
-#: Methods are looked for by a walk through all of them, so many are claimed at once.
+#: How many are claimed at once.
 _BATCH = 100
 
 

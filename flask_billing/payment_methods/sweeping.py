@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from flask import current_app
-from sqlalchemy import Select, and_, or_, select
+from sqlalchemy import Connection, Select, and_, func, or_, select
 
 from flask_billing import clock, projects
 from flask_billing.errors import GatewayRefusal
@@ -21,10 +21,12 @@ from flask_billing.payment_methods.removing import finish_removal
 from flask_billing.state import current
 from flask_billing.transactions import require_clean
 
-__all__ = ["SweepReport", "sweep"]
+__all__ = ["SweepReport", "late", "sweep"]
 
 #: A request that is still under way may be at work on anything younger.
 _PATIENCE = timedelta(minutes=2)
+#: How long something may wait for a sweep before somebody should look.
+_LATE_AFTER = timedelta(hours=1)
 #: For how long an outcome may still come of a session that was given up.
 _OUTCOME_WITHIN = timedelta(days=30)
 
@@ -62,6 +64,31 @@ def sweep() -> SweepReport:
         released=done["released"],
         failed=done["failed"],
     )
+
+
+def late(connection: Connection) -> dict[str, int]:
+    """Count what should have been brought to its end by now, without what there is none of.
+
+    :returns: How many `sessions` on the processor's page, `removals` and `holds`.
+    """
+    before = clock.now() - _LATE_AFTER
+    methods = (
+        select(func.count(PaymentMethod.id))
+        .join(PaymentMethod.billing_info)
+        .where(PaymentMethod.removed_at.is_(None), projects.of_current_key(current()))
+    )
+    held = methods.join(PaymentHold, PaymentHold.payment_method_id == PaymentMethod.id)
+    queries = {
+        "sessions": select(func.count(SetupSession.id)).where(
+            SetupSession.open_marker.is_not(None),
+            func.coalesce(SetupSession.expires_at, SetupSession.created_at) < before,
+        ),
+        "removals": methods.where(PaymentMethod.leaving_at < before),
+        "holds": held.where(
+            PaymentHold.state.not_in(("released", "declined")), PaymentHold.created_at < before
+        ),
+    }
+    return {name: count for name, query in queries.items() if (count := connection.scalar(query))}
 
 
 def _ids(query: Select[Any]) -> list[UUID]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy import and_, or_, select
+from sqlalchemy import and_, func, or_, select
 
 from flask_billing import clock
 from flask_billing.collecting import Stuck
@@ -17,13 +17,13 @@ __all__ = ["refunds_of", "stuck"]
 
 #: An outcome is found out long before; after that somebody has to look.
 _UNKNOWN_FOR = timedelta(hours=1)
-#: A bank has the money for some days at most.
-_PENDING_FOR = timedelta(days=30)
+#: A bank has the money for ten working days at most.
+_PENDING_FOR = timedelta(days=14)
 #: For how long a refund that failed is shown.
 _FAILED_FOR = timedelta(days=30)
 _HINTS = {
-    "sending": "flask billing run --once",
-    "pending": "flask billing run --once",
+    "sending": "See that 'flask billing run' is always at work; it finds out what became of it.",
+    "pending": "Look at it in Stripe's dashboard.",
     "failed": "Give the money back another way: the bank did not take it.",
 }
 
@@ -38,11 +38,14 @@ def refunds_of(invoice_id: UUID) -> Sequence[InvoiceRefund]:
     return list(current().db.session.scalars(query))
 
 
-def stuck() -> list[Stuck]:
-    """Return the refunds that failed lately, or that nobody knows the outcome of for too long."""
+def stuck(limit: int | None = 50) -> list[Stuck]:
+    """Return the refunds that failed lately, or that nobody knows the outcome of for too long.
+
+    :param limit: How many at most; `None` for all of them.
+    """
     state, now, made = current(), clock.now(), InvoiceRefund
     query = (
-        select(InvoiceRefund, Invoice.project_key)
+        select(InvoiceRefund, Invoice.project_key, func.count().over())
         .join(Invoice, Invoice.id == InvoiceRefund.invoice_id)
         .join(InvoiceCollection, InvoiceCollection.invoice_id == InvoiceRefund.invoice_id)
         .where(
@@ -53,19 +56,22 @@ def stuck() -> list[Stuck]:
                 and_(made.state == "failed", made.ended_at > now - _FAILED_FOR),
             ),
         )
-        .order_by(InvoiceRefund.created_at)
+        .order_by(func.coalesce(made.ended_at, made.created_at), made.id)
+        .limit(limit)
     )
-    found = [_stuck(row, key) for row, key in state.db.session.execute(query)]
+    found = [_stuck(*row) for row in state.db.session.execute(query)]
     state.db.session.commit()
     return found
 
 
-def _stuck(row: InvoiceRefund, project_key: str) -> Stuck:
+def _stuck(row: InvoiceRefund, project_key: str, alike: int) -> Stuck:
     return Stuck(
         kind="refund",
         id=row.id,
+        invoice_id=row.invoice_id,
         project_key=project_key,
         state=row.state,
         since=row.ended_at or row.created_at,
         hint=_HINTS[row.state],
+        alike=alike,
     )

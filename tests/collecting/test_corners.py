@@ -313,9 +313,65 @@ def test_invoice_that_was_left_behind_cannot_be_paid_once_it_is_void(
     stripe_sandbox.fail("POST /v1/invoices/*/void", how="error_503", times=3)
     time.pass_by(days=2)
     collecting.collect()
-    assert world.collection(invoice_id).remote_state == "deleted"
+    assert world.collection(invoice_id).remote_state == "leaving"
 
     time.pass_by(minutes=11)
     assert collecting.void(invoice_id, reason="wrong_resource").state == "void"
 
     assert world.client(stripe_sandbox).v1.invoices.retrieve(stripe_id).status == "void"
+
+
+# Parked while a try is under way.
+
+
+def parked(invoice_id: Any) -> Any:
+    world.set_collection(invoice_id, state="parked", reason="issued_twice", next_try_at=None)
+    return invoice_id
+
+
+@pytest.mark.parametrize("succeeds", [True, False])
+def test_debit_of_a_parked_invoice_comes_to_its_end(
+    anywhere: Flask, stripe_sandbox: Sandbox, time: Time, *, succeeds: bool
+) -> None:
+    owner = world.new_owner(stripe_sandbox)
+    world.add_account(stripe_sandbox, owner.info_id)
+    invoice_id = world.new_invoice(owner, 700, currency="eur")
+    collecting.collect()
+    parked(invoice_id)
+    collecting.collect()
+    assert world.states(invoice_id) == ["processing"]
+
+    [intent] = stripe_sandbox.objects("payment_intent")
+    stripe_sandbox.answer_debit(intent["id"], succeeds=succeeds)
+    time.pass_by(days=1)
+    collecting.collect()
+
+    assert world.states(invoice_id) == ["succeeded" if succeeds else "declined"]
+    row = world.collection(invoice_id)
+    assert (row.state, row.reason) == ("parked", "issued_twice")
+
+
+def test_try_of_a_parked_invoice_that_never_came_there_is_given_up_after_a_day(
+    app: Flask, stripe_sandbox: Sandbox, time: Time
+) -> None:
+    owner = world.new_owner(stripe_sandbox, world.VISA)
+    stripe_sandbox.fail(PAY, how="error_503", times=3)
+    invoice_id = parked_once_collected(owner)
+    stripe_sandbox.begin_outage()
+    time.pass_by(days=1, hours=1)
+    collecting.collect()
+    assert world.states(invoice_id) == ["sending"]
+    stripe_sandbox.end_outage()
+
+    time.pass_by(days=1)
+    collecting.collect()
+
+    assert world.states(invoice_id) == ["not_executed"]
+    assert world.charges(stripe_sandbox, owner) == []
+    assert world.collection(invoice_id).state == "parked"
+
+
+def parked_once_collected(owner: Owner) -> Any:
+    invoice_id = world.new_invoice(owner, 700)
+    collecting.collect()
+    return parked(invoice_id)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,12 +11,15 @@ from flask import Flask
 
 from flask_billing import collecting, sync, waking
 from flask_billing.errors import GatewayRefusal
+from flask_billing.ids import uuid7
+from flask_billing.metering import registry
 from flask_billing.projects import connection
+from flask_billing.rates import Rate
 from flask_billing.sandbox import Sandbox
 from flask_billing.state import current
 from tests.collecting import world
 from tests.collecting.conftest import Time
-from tests.host import Project, db
+from tests.host import Machine, Project, create_app, db
 
 
 def lines(sandbox: Sandbox, invoice_id: Any) -> list[Any]:
@@ -37,6 +42,56 @@ def test_lines_carry_our_ids_and_the_credit_is_one_of_them(
     assert "credit" in names
     assert len(names) == 3
     assert [charge.amount for charge in world.charges(stripe_sandbox, owner)] == [1200]
+
+
+@pytest.fixture
+def priced(sqlite_url: str, stripe_sandbox: Sandbox) -> Iterator[Rate]:
+    """A host with rates; one of them is kept as what was used."""
+    app = create_app(
+        sqlite_url,
+        STRIPE_SECRET_KEY=stripe_sandbox.secret_key,
+        STRIPE_API_BASE=stripe_sandbox.url,
+        BILLING_RATES="rates.toml",
+    )
+    with app.app_context():
+        db.create_all()
+        rate = current().settings.rates.at("machine.small", "usd", world.SEPTEMBER)
+        assert rate is not None
+        registry.ensure(connection(), [rate])
+        db.session.commit()
+        yield rate
+
+
+def test_lines_are_called_as_on_our_pages_and_never_by_a_name_that_a_person_chose(
+    priced: Rate, stripe_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Machine, "billing_label", "Grace's laptop", raising=False)
+    owner = world.new_owner(stripe_sandbox, world.VISA)
+    invoice_id = world.new_invoice(owner, 1000, 234)
+    world.set_rate(invoice_id, priced)
+
+    collecting.collect()
+
+    assert [line.description for line in lines(stripe_sandbox, invoice_id)] == [
+        "Usage: Small machine (Machine 1, compute)",
+        "Usage: Small machine (Machine 2, compute)",
+    ]
+
+
+def test_rate_that_the_file_has_no_more_goes_by_its_name(
+    priced: Rate, stripe_sandbox: Sandbox
+) -> None:
+    gone = replace(priced, id=uuid7(), name="machine.tiny")
+    registry.ensure(connection(), [gone])
+    owner = world.new_owner(stripe_sandbox, world.VISA)
+    invoice_id = world.new_invoice(owner, *[10] * 300)
+    world.group(invoice_id, 1800, 1200)
+    world.set_rate(invoice_id, gone)
+
+    collecting.collect()
+
+    words = {line.description for line in lines(stripe_sandbox, invoice_id)}
+    assert words == {"Usage: machine.tiny"}
 
 
 def test_many_lines_are_grouped(app: Flask, stripe_sandbox: Sandbox) -> None:

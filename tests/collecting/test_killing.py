@@ -13,9 +13,11 @@ from uuid import UUID
 import pytest
 from flask import Flask
 from sqlalchemy import event
+from sqlalchemy.exc import InvalidRequestError
 from sqlalchemy.orm import Session
 
-from flask_billing import clock, collecting
+from flask_billing import BilledProjectRow, clock, collecting
+from flask_billing.collecting import staff
 from flask_billing.sandbox import Sandbox
 from flask_billing.state import current
 from tests.collecting import world
@@ -119,6 +121,23 @@ def test_worker_that_dies_anywhere_charges_once(
     assert not stripe_sandbox.objects("invoice", status="draft")
 
 
+@pytest.mark.parametrize(
+    ("card", "told"), [(world.BAD, "payment_failed"), (world.ASKS, "action_required")]
+)
+def test_owner_is_told_what_came_of_a_try_wherever_the_worker_dies(
+    stripe_sandbox: Sandbox, fuse: Fuse, time: Time, card: str, told: str
+) -> None:
+    def prepare() -> UUID:
+        return world.new_invoice(world.new_owner(stripe_sandbox, card), 1000)
+
+    for invoice_id in die_everywhere(fuse, prepare, lambda _: collecting.collect()):
+        go_on(time, invoice_id)
+
+        assert len(world.states(invoice_id)) == 1
+        assert world.notes(invoice_id) == [told]
+        assert world.collection(invoice_id).retry_at is not None
+
+
 def test_owner_whose_request_dies_anywhere_is_charged_once(
     stripe_sandbox: Sandbox, fuse: Fuse, time: Time
 ) -> None:
@@ -145,3 +164,37 @@ def test_owner_whose_request_dies_anywhere_is_charged_once(
         assert world.invoice(invoice_id).state == "paid"
         assert world.states(invoice_id)[-1] == "succeeded"
     assert len(world.charges(stripe_sandbox, owner)) == count + 1
+
+
+def test_staff_whose_request_dies_anywhere_have_an_invoice_void_as_they_wanted(
+    stripe_sandbox: Sandbox, fuse: Fuse, time: Time, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Who dies does not tidy up.
+    monkeypatch.setattr(staff, "_leave", lambda _: None)
+
+    def prepare() -> tuple[world.Owner, UUID]:
+        owner = world.new_owner(stripe_sandbox, world.BAD)
+        invoice_id = world.new_invoice(owner, 1000)
+        collecting.collect()
+        return owner, invoice_id
+
+    def void(prepared: tuple[world.Owner, UUID]) -> None:
+        try:
+            collecting.void(prepared[1], reason="wrong_rate", made_by="staff-7")
+        except InvalidRequestError as error:
+            # It tried to roll back in the middle of the commit that it died in.
+            raise Crash from error
+
+    for owner, invoice_id in die_everywhere(fuse, prepare, void):
+        time.pass_by(minutes=11)
+        collecting.collect()
+        is_void = world.remote(stripe_sandbox, invoice_id).status == "void"
+        assert is_void == (world.invoice(invoice_id).state == "void")
+
+        void((owner, invoice_id))
+
+        invoice = world.invoice(invoice_id)
+        assert (invoice.state, invoice.void_reason) == ("void", "wrong_rate")
+        assert world.remote(stripe_sandbox, invoice_id).status == "void"
+        project = db.session.get_one(BilledProjectRow, owner.key)
+        assert project.parked_reason == "awaits_reissue"

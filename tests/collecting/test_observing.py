@@ -221,3 +221,27 @@ def test_what_is_stuck_is_named(
     found = {(each.kind, each.id) for each in collecting.stuck()}
 
     assert found == {("late", late), ("parked", parked)}
+
+
+def test_of_very_many_that_are_stuck_the_oldest_are_returned_and_all_are_counted(
+    anywhere: Flask, stripe_sandbox: Sandbox
+) -> None:
+    owners = [world.new_owner(stripe_sandbox) for _ in range(17)]
+    months = (world.JULY, world.AUGUST, world.SEPTEMBER)
+    ids = [world.new_invoice(owner, 70, month=month) for owner in owners for month in months]
+    collecting.mend()
+    for hours, invoice_id in enumerate(ids):
+        since = clock.now() - timedelta(hours=hours)
+        world.set_collection(invoice_id, state="past_due", state_since=since, next_try_at=None)
+    world.set_collection(ids[0], state="parked", reason="amount_differs")
+    parked, *past_due = ids
+    oldest_first = past_due[::-1]
+
+    few, usual, everything = (
+        collecting.stuck(**limit) for limit in ({"limit": 2}, {}, {"limit": None})
+    )
+
+    assert [each.id for each in few] == [*oldest_first[:2], parked]
+    assert [each.alike for each in few] == [50, 50, 1]
+    assert [each.id for each in everything] == [*oldest_first, parked]
+    assert usual == everything

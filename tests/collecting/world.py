@@ -26,6 +26,7 @@ from flask_billing import (
 from flask_billing.gateways import SetupRequest
 from flask_billing.ids import uuid7
 from flask_billing.models import table_of
+from flask_billing.rates import Rate
 from flask_billing.sandbox import Sandbox
 from flask_billing.state import current
 from tests.host import Project, db
@@ -180,6 +181,15 @@ def group(invoice_id: UUID, *amounts: int) -> None:
         for position, amount in enumerate(amounts, 1)
     ]
     db.session.execute(insert(table_of(InvoiceGroup)), rows)
+    db.session.commit()
+
+
+def set_rate(invoice_id: UUID, rate: Rate) -> None:
+    """Have lines and groups of an invoice say what was used."""
+    for part in (InvoiceLine, InvoiceGroup):
+        row = table_of(part)
+        where = row.c.invoice_id == invoice_id
+        db.session.execute(update(row).where(where).values(rate_id=rate.id))
     db.session.commit()
 
 

@@ -82,7 +82,10 @@ def test_closed_invoices_are_collected_in_the_mode_of_who_pays(
     step(connection, fill, "upgrade")
 
     assert modes(connection) == {NORTH: False, PENNY: False, SOUTH: True}
-    for row in connection.execute(select(InvoiceCollection.__table__)):
+    # The columns that later revisions add are not there yet.
+    table = InvoiceCollection.__table__
+    written = [column for column in table.c if not column.name.startswith("void_")]
+    for row in connection.execute(select(*written)):
         assert (row.state, row.stamp, row.round, row.failures) == ("waiting", 0, 0, 0)
         assert row.stripe_id is row.billing_info_id is row.claimed_until is row.owner_until is None
         assert before <= row.next_try_at == row.state_since <= datetime.now(UTC)

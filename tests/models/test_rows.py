@@ -309,6 +309,7 @@ NOT_PERSONAL = {
     "billing_collection.claimed_by",
     "billing_collection.tax",
     "billing_collection.tax_state",
+    "billing_collection.void_by",
     "billing_credit.granted_by",
     "billing_credit_code.made_by",
     "billing_credit_entry.made_by",

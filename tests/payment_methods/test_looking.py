@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import select, update
+from sqlalchemy import event, select, update
 
 from flask_billing import (
+    BillingInfo,
     Notification,
     PaymentMethod,
     clock,
@@ -139,6 +140,37 @@ def test_receiver_that_fails_keeps_nobody_from_a_look(
 
     with payment_method_expiring.connected_to(fail), at(LAST_MONTH):
         assert payment_methods.look_again() == LookReport(looked=2, expiring=1)
+
+
+@pytest.mark.database
+@pytest.mark.parametrize("server", ["postgresql", "mariadb"])
+def test_nobody_walks_through_all_methods_to_find_those_that_are_due(
+    server: str, request: pytest.FixtureRequest, stripe_sandbox: Sandbox
+) -> None:
+    app = make_app(request.getfixturevalue(f"{server}_url"), stripe_sandbox)
+    asked: list[tuple[str, Any]] = []
+
+    def listen(connection: Any, cursor: Any, statement: str, values: Any, *rest: Any) -> None:
+        if "looked_at IS NULL" in statement:
+            asked.append((statement, values))
+
+    with app.app_context(), at(LAST_MONTH - timedelta(days=1)):
+        payers = [BillingInfo(stripe_id=f"cus_{n}") for n in range(2000)]
+        methods = [
+            PaymentMethod(stripe_id=f"pm_{n}", billing_info=payer) for n, payer in enumerate(payers)
+        ]
+        db.session.add_all(methods)
+        db.session.commit()
+        of_server = {"postgresql": "ANALYZE", "mariadb": "ANALYZE TABLE payment_method"}
+        db.session.connection().exec_driver_sql(of_server[server])
+        event.listen(db.engine, "before_cursor_execute", listen)
+        assert payment_methods.look_again() == LookReport()
+        event.remove(db.engine, "before_cursor_execute", listen)
+
+        [(statement, values)] = asked
+        plan = db.session.connection().exec_driver_sql(f"EXPLAIN {statement}", values).all()
+
+    assert "payment_method_looked_at_idx" in repr(plan)
 
 
 @pytest.mark.database

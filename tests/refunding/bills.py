@@ -99,10 +99,14 @@ class Bills:
         self.pay_again(invoice_id)
         return invoice_id
 
-    def pay_again(self, invoice_id: UUID) -> None:
-        """Have a second payment of an invoice reach the processor."""
-        self.sandbox.pay_again(self.stripe_id(invoice_id))
+    def pay_again(self, invoice_id: UUID, amount: int | None = None) -> str:
+        """Have another payment of an invoice reach the processor; return its payment intent's id.
+
+        :param amount: In minor units; what the invoice asked for unless given.
+        """
+        intent_id = self.sandbox.pay_again(self.stripe_id(invoice_id), amount=amount)
         assert collecting.observe(self.stripe_id(invoice_id))
+        return intent_id
 
     # What our rows say
 

@@ -43,11 +43,13 @@ def test_outcome_that_nobody_knows_for_an_hour_is_named(
     assert refunding.due_count() == 1
 
 
-def test_refund_that_a_bank_has_for_a_month_is_named(bills: Bills, moved_clock: MovedClock) -> None:
+def test_refund_that_a_bank_has_for_two_weeks_is_named(
+    bills: Bills, moved_clock: MovedClock
+) -> None:
     invoice_id = bills.paid(1200, card=PENDING)
     refunding.refund(invoice_id, reason="outage")
 
-    moved_clock.advance(days=29)
+    moved_clock.advance(days=13)
     assert refunding.stuck() == []
     moved_clock.advance(days=2)
 
@@ -65,3 +67,19 @@ def test_refund_that_failed_is_named_for_a_month(bills: Bills, moved_clock: Move
     assert (found.id, found.state) == (row.id, "failed")
     moved_clock.advance(days=31)
     assert refunding.stuck() == []
+
+
+def test_of_many_refunds_that_failed_the_oldest_are_returned_and_all_are_counted(
+    bills: Bills, moved_clock: MovedClock
+) -> None:
+    for month in (6, 7, 8):
+        row = refunding.refund(bills.paid(1200, card=FAILS_LATER, month=month), reason="outage")
+        bills.sandbox.advance(timedelta(hours=2).total_seconds())
+        assert row.stripe_id is not None
+        moved_clock.advance(hours=1)
+        refunding.observe_refund(row.stripe_id)
+
+    found = refunding.stuck(limit=2)
+
+    assert found == refunding.stuck()[:2]
+    assert [each.alike for each in found] == [3, 3]

@@ -17,6 +17,7 @@ from flask_billing import (
     refunding,
 )
 from flask_billing.models import InvoiceRefund
+from flask_billing.refunding.overpayments import note_another
 from tests.events.world import MovedClock
 from tests.host import db
 from tests.refunding.bills import Bills
@@ -183,6 +184,105 @@ def test_overpayment_that_the_processor_knows_nothing_of_is_asked_for_once(bills
     assert bills.collection(invoice_id).overpaid == 0
     assert refunding.due_count() == 0
     assert bills.refunds(invoice_id) == []
+
+
+# Paid once more, after the one overpayment that is given back by itself
+
+
+def outcomes(bills: Bills, invoice_id: UUID) -> list[tuple[str, str | None, int]]:
+    return [(row.state, row.code, row.amount) for row in bills.refunds(invoice_id)]
+
+
+def test_what_is_paid_once_more_is_left_to_somebody_and_told_once(each_bills: Bills) -> None:
+    invoice_id = each_bills.paid_twice(1200)
+    refunding.sweep()
+    each_bills.pay_again(invoice_id)
+    told: list[str] = []
+
+    with invoice_parked.connected_to(lambda app, **kw: told.append(kw["reason"])):
+        first, second = refunding.sweep(), refunding.sweep()
+
+    given_back, again = outcomes(each_bills, invoice_id)
+    assert given_back == ("succeeded", None, 1200)
+    assert again == ("refused", "paid_again", 1200)
+    assert sums(each_bills, invoice_id) == ([1200], -1200)
+    parked = each_bills.collection(invoice_id)
+    assert (parked.state, parked.reason) == ("parked", "overpaid")
+    assert told == ["overpaid"]
+    assert (first.settled, first.given_back, second) == (1, 0, refunding.RefundReport())
+
+
+def test_each_payment_more_is_noted_by_what_it_is(bills: Bills) -> None:
+    invoice_id = bills.paid_twice(1200)
+    refunding.sweep()
+
+    for amount in (1200, 300):
+        bills.pay_again(invoice_id, amount)
+        refunding.sweep()
+
+    assert outcomes(bills, invoice_id)[1:] == [
+        ("refused", "paid_again", 1200),
+        ("refused", "paid_again", 300),
+    ]
+    assert refunding.due_count() == 0
+
+
+def test_what_could_not_be_given_back_is_not_noted_as_paid_again(bills: Bills) -> None:
+    invoice_id = bills.paid_twice(1200)
+    bills.sandbox.dispute(bills.charges(invoice_id)[1])
+
+    refunding.sweep()
+
+    assert note_another(invoice_id) is False
+    assert outcomes(bills, invoice_id) == [("refused", "disputed", 1200)]
+
+
+def test_nothing_is_noted_where_nothing_is_paid_again(bills: Bills) -> None:
+    invoice_id, other_id = bills.paid(1200), bills.paid_twice(800)
+    refunding.sweep()
+
+    assert refunding.give_back_overpayment(invoice_id) is None
+    assert [note_another(each) for each in (invoice_id, other_id)] == [False, False]
+    assert bills.refunds(invoice_id) == []
+    assert outcomes(bills, other_id) == [("succeeded", None, 800)]
+
+
+def test_second_payment_goes_back_though_the_first_was_credited(bills: Bills) -> None:
+    invoice_id = bills.paid(1200)
+    refunding.refund(invoice_id, 500, reason="outage")
+    [first] = intents(bills)
+    again = bills.pay_again(invoice_id)
+
+    refunding.sweep()
+
+    credited, overpaid = bills.refunds(invoice_id)
+    assert (credited.kind, credited.state, credited.amount) == ("refund", "succeeded", 500)
+    assert (overpaid.kind, overpaid.state, overpaid.amount) == ("overpayment", "succeeded", 1200)
+    assert intents(bills) == [first, again]
+    assert first != again
+    assert sums(bills, invoice_id) == ([500, 1200], 0)
+
+
+def test_second_payment_goes_back_though_somebody_gave_the_first_one_back(bills: Bills) -> None:
+    invoice_id = bills.paid(1200)
+    bills.world.stripe.v1.refunds.create({"charge": bills.charges(invoice_id)[0]})
+    again = bills.pay_again(invoice_id)
+
+    refunding.sweep()
+
+    [row] = bills.refunds(invoice_id)
+    assert (row.state, row.amount, row.intent_id) == ("succeeded", 1200, again)
+    assert sums(bills, invoice_id) == ([1200, 1200], 0)
+
+
+def test_of_two_payments_in_one_second_the_later_one_goes_back(bills: Bills) -> None:
+    bills.sandbox.clock.freeze()
+    invoice_id = bills.paid(1200)
+    again = bills.pay_again(invoice_id)
+
+    refunding.sweep()
+
+    assert intents(bills) == [again]
 
 
 def test_nobody_walks_through_all_invoices_to_find_what_is_due(bills: Bills) -> None:
