@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from threading import Lock
-from time import monotonic
 from uuid import UUID
 
 from flask import current_app
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import ColumnElement, and_, delete, insert, or_, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from flask_billing import clock, projects
@@ -17,13 +16,19 @@ from flask_billing.ids import uuid7
 from flask_billing.models import BillingWorker, table_of
 from flask_billing.state import current
 
-__all__ = ["SILENCE", "Heart", "Pulse", "last_seen", "living", "prune"]
+__all__ = ["Heart", "Pulse", "at_work", "last_seen", "prune"]
 
-#: A process that said nothing for so long is taken for dead.
-SILENCE = timedelta(minutes=5)
+#: For how long a process of each kind may say nothing.
+_SILENCE = {
+    "run": timedelta(minutes=5),
+    # It speaks when a task gets to it, and the host's own may be before that.
+    "celery": timedelta(minutes=10),
+    # A timer starts one at least once an hour, and never to the second.
+    "once": timedelta(minutes=90),
+}
 _KEPT = timedelta(days=7)
-#: How many seconds lie between two beats of a process that gets on.
-_BETWEEN = 20.0
+#: How long lies between two beats of a process that gets on.
+_BETWEEN = timedelta(seconds=20)
 
 
 class Heart:
@@ -75,7 +80,7 @@ class Pulse:
         self._heart = Heart(kind)
         self._lock = Lock()
         self._part: str | None = None
-        self._next = 0.0
+        self._said_at: datetime | None = None
 
     def beat(self, part: str | None = None) -> None:
         """Say that the process gets on, if that was not said just now.
@@ -84,9 +89,11 @@ class Pulse:
         """
         with self._lock:
             self._part = part or self._part
-            if monotonic() < self._next:
+            now = clock.now()
+            # Others judge by the clock: when it jumps, as after a suspend, they have heard nothing.
+            if self._said_at is not None and abs(now - self._said_at) < _BETWEEN:
                 return
-            self._next = monotonic() + _BETWEEN
+            self._said_at = now
             _aside(lambda: self._heart.beat(self._part))
 
     def stop(self) -> None:
@@ -104,14 +111,32 @@ def _aside(write: Callable[[], None]) -> None:
         current_app.logger.warning("A heartbeat was not written: %s.", type(error).__name__)
 
 
-def living(within: timedelta = SILENCE) -> Sequence[BillingWorker]:
-    """Return the processes that spoke within this time and have not ended, the latest first."""
+def at_work() -> Sequence[BillingWorker]:
+    """Return the processes that are at work, the latest first; where there is none, nobody is.
+
+    A process is, until it ends in order or says nothing for longer than its kind may: five minutes
+    for `run`, ten for `celery`, ninety for `once`. A timer's ones end each time, so the last of
+    them stands for the timer.
+    """
+    of_timer = BillingWorker.kind == "once"
     query = (
         select(BillingWorker)
-        .where(BillingWorker.seen_at >= clock.now() - within, BillingWorker.stopped_at.is_(None))
+        .where(
+            or_(*(_was_heard(kind, silence) for kind, silence in _SILENCE.items())),
+            or_(of_timer, BillingWorker.stopped_at.is_(None)),
+        )
         .order_by(BillingWorker.seen_at.desc())
     )
-    return list(current().db.session.scalars(query))
+    found = list(current().db.session.scalars(query))
+    last_once = next((each for each in found if each.kind == "once"), None)
+    return [each for each in found if each.kind != "once" or each is last_once]
+
+
+def _was_heard(kind: str, silence: timedelta) -> ColumnElement[bool]:
+    now = clock.now()
+    # What was said far in the future was said by a clock that went wrong, and would hold for ever.
+    is_recent = BillingWorker.seen_at.between(now - silence, now + silence)
+    return and_(BillingWorker.kind == kind, is_recent)
 
 
 def last_seen() -> BillingWorker | None:

@@ -18,7 +18,6 @@ from sqlalchemy.exc import SQLAlchemyError
 from flask_billing import clock, heartbeats, projects
 from flask_billing.models import (
     BillingEvent,
-    BillingWorker,
     Invoice,
     InvoiceCollection,
     InvoiceRefund,
@@ -124,8 +123,9 @@ def _metric(family: _Family) -> GaugeMetricFamily:
 def _samples() -> Iterator[_Sample]:
     connection = projects.connection()
     yield _Sample(_UP, 1)
-    for read in (_invoices, _attempts, _events, _notifications, _refunds, _workers):
+    for read in (_invoices, _attempts, _events, _notifications, _refunds):
         yield from read(connection)
+    yield from _workers()
     current().db.session.rollback()
 
 
@@ -205,18 +205,11 @@ def _refunds(connection: Connection) -> Iterator[_Sample]:
     yield from _money(_REFUNDED, _REFUND, ((r.state, r.currency, r.amount) for r in found))
 
 
-def _workers(connection: Connection) -> Iterator[_Sample]:
-    worker, now = table_of(BillingWorker).c, clock.now()
-    is_living = worker.stopped_at.is_(None) & (worker.seen_at >= now - heartbeats.SILENCE)
-    query = select(
-        worker.kind,
-        func.count(case((is_living, 1))).label("number"),
-        func.max(worker.seen_at).label("seen_at"),
-    ).group_by(worker.kind)
-    found = connection.execute(query).all()
-    yield from _by_state(_WORKERS, _WORKER, ((each.kind, each.number) for each in found))
-    if found:
-        yield _Sample(_SEEN, _age(max(each.seen_at for each in found)))
+def _workers() -> Iterator[_Sample]:
+    yield from _by_state(_WORKERS, _WORKER, ((each.kind, 1) for each in heartbeats.at_work()))
+    last = heartbeats.last_seen()
+    if last is not None:
+        yield _Sample(_SEEN, _age(last.seen_at))
 
 
 def _sums(

@@ -14,6 +14,7 @@ from threading import Lock, Thread
 from typing import TYPE_CHECKING, Any
 
 from celery import shared_task
+from celery.signals import worker_process_shutdown, worker_shutdown
 from flask import current_app
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -83,7 +84,7 @@ def process_events() -> dict[str, int]:
 
     :returns: How many came to which end, for the worker's log.
     """
-    ends = _counts("events", lambda: asdict(events.process(limit=_BATCH)))
+    ends = _counts("events", lambda: asdict(events.process(limit=_BATCH, stop=_goes_on)))
     if sum(ends.values()) == _BATCH:
         wake()
     if ends.get("processed"):
@@ -115,7 +116,7 @@ def close_months() -> dict[str, int]:
 
     :returns: How many were closed, with how many invoices, and how many projects were parked.
     """
-    return _counts("closing", lambda: asdict(invoicing.close(limit=_PERIODS)))
+    return _counts("closing", lambda: asdict(invoicing.close(limit=_PERIODS, stop=_goes_on)))
 
 
 @shared_task(name="flask_billing.raise_alerts", ignore_result=True)
@@ -124,7 +125,7 @@ def raise_alerts() -> dict[str, int]:
 
     :returns: How many were raised, for the worker's log.
     """
-    return _counts("alerts", lambda: asdict(alerts.raise_due()))
+    return _counts("alerts", lambda: asdict(alerts.raise_due(stop=_goes_on)))
 
 
 @shared_task(name="flask_billing.collect_due", ignore_result=True)
@@ -154,7 +155,7 @@ def collect_chunk(keys: list[str]) -> dict[str, int]:
     :param keys: The keys of the projects.
     :returns: What became of the invoices, for the worker's log.
     """
-    return _counts("collecting", lambda: asdict(collecting.collect(keys=keys)))
+    return _counts("collecting", lambda: asdict(collecting.collect(keys=keys, stop=_goes_on)))
 
 
 @shared_task(name="flask_billing.deliver_notifications", ignore_result=True)
@@ -163,7 +164,9 @@ def deliver_notifications() -> dict[str, int]:
 
     :returns: How many came to which end, for the worker's log.
     """
-    ends = _counts("notifications", lambda: asdict(notifying.deliver(limit=_NOTIFICATIONS)))
+    ends = _counts(
+        "notifications", lambda: asdict(notifying.deliver(limit=_NOTIFICATIONS, stop=_goes_on))
+    )
     if sum(ends.values()) >= _NOTIFICATIONS:
         _start("flask_billing.deliver_notifications")
     return ends
@@ -175,7 +178,7 @@ def sweep_refunds() -> dict[str, int]:
 
     :returns: How many came to which end, for the worker's log.
     """
-    return _counts("refunds", lambda: asdict(refunding.sweep()))
+    return _counts("refunds", lambda: asdict(refunding.sweep(_goes_on)))
 
 
 @shared_task(name="flask_billing.look_again", ignore_result=True)
@@ -184,7 +187,9 @@ def look_again() -> dict[str, int]:
 
     :returns: How many were read, and how many run out, for the worker's log.
     """
-    return _counts("payment methods", lambda: asdict(methods.look_again(limit=_METHODS)))
+    return _counts(
+        "payment methods", lambda: asdict(methods.look_again(limit=_METHODS, stop=_goes_on))
+    )
 
 
 @shared_task(name="flask_billing.prune_events", ignore_result=True)
@@ -214,10 +219,44 @@ def _counts(part: str, work: Callable[[], dict[str, int]]) -> dict[str, int]:
     raise RuntimeError(f"The database failed: {failure}.")
 
 
+def _goes_on() -> bool:
+    """Say that the process gets on, where work asks between two things whether it has to stop."""
+    _pulse().beat()
+    return False
+
+
 def _pulse() -> beats.Pulse:
-    """Return what says that this very process is at work; a worker is forked into several."""
-    pulses: dict[int, beats.Pulse] = current_app.extensions.setdefault(_PULSES, {})
-    return pulses.setdefault(os.getpid(), beats.Pulse("celery"))
+    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
+    pulses = app.extensions.get(_PULSES) or app.extensions.setdefault(_PULSES, _Pulses(app))
+    own: beats.Pulse = pulses.own()
+    return own
+
+
+class _Pulses:
+    """Says that this very process is at work, and when it ends in order; a worker forks several.
+
+    Celery tells the processes of a prefork pool that they end, and the one process of any other
+    pool. It promises no more than to try, and one that is killed, as by a time limit, hears
+    nothing: silence gives those away.
+    """
+
+    def __init__(self, app: Flask) -> None:
+        self._app = app
+        self._of_process: dict[int, beats.Pulse] = {}
+        # Celery keeps no reference of its own, so these live as long as the app.
+        worker_process_shutdown.connect(self._end)
+        worker_shutdown.connect(self._end)
+
+    def own(self) -> beats.Pulse:
+        return self._of_process.setdefault(os.getpid(), beats.Pulse("celery"))
+
+    def _end(self, exitcode: int = 0, **_: object) -> None:
+        # One that had its number of tasks ends with another code: the next is forked at once, but
+        # says nothing before its first task, and nobody would seem to be at work until then.
+        pulse = self._of_process.pop(os.getpid(), None)
+        if pulse is not None and exitcode == 0:
+            with self._app.app_context():
+                pulse.stop()
 
 
 def _start(name: str, *args: Any, expires: float | None = None) -> None:

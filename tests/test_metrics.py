@@ -21,8 +21,8 @@ from tests.collecting import world
 from tests.host import create_app, db
 
 NOW = datetime(2026, 10, 2, 12, tzinfo=UTC)
-#: One for each table, and no more however much there is.
-STATEMENTS = 6
+#: One for each table, two for that of the workers, and no more however much there is.
+STATEMENTS = 7
 
 Samples = dict[tuple[str, ...], float]
 

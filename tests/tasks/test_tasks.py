@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from celery import Celery
 from flask import Flask
+from sqlalchemy import event as sqlalchemy_event
 from sqlalchemy import text
 
 from flask_billing import (
@@ -180,8 +181,31 @@ def test_worker_says_that_it_lives(app: Flask, celery: Celery) -> None:
         celery.tasks[name].apply()
 
     with app.app_context():
-        [worker] = heartbeats.living()
+        [worker] = heartbeats.at_work()
         assert (worker.kind, worker.part) == ("celery", "sweeping")
+
+
+def test_task_that_takes_long_says_that_it_gets_on(
+    app: Flask,
+    celery: Celery,
+    customers: list[str],
+    post: Post,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(heartbeats, "_BETWEEN", timedelta(0))
+    for number, customer in enumerate(customers):
+        post(f"evt_{number}", customer)
+    beats: list[str] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, *_more: Any) -> None:
+        if statement.startswith("UPDATE billing_worker"):
+            beats.append(statement)
+
+    with app.app_context():
+        sqlalchemy_event.listen(db.engine, "before_cursor_execute", note)
+    celery.tasks["flask_billing.process_events"].apply()
+
+    assert len(beats) >= len(customers)
 
 
 @pytest.mark.parametrize("entry", BEAT_SCHEDULE.values(), ids=lambda entry: entry["task"])
