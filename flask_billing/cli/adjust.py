@@ -7,8 +7,9 @@ from decimal import Decimal
 import click
 
 from flask_billing import invoicing
-from flask_billing.cli.amounts import AMOUNT, amount_of, minor_units
+from flask_billing.cli.amounts import CORRECTION, amount_of, minor_units
 from flask_billing.cli.conditions import only_on
+from flask_billing.cli.noting import noted_of_project
 from flask_billing.cli.signed import negative, plain_refusals, project_currency, signed
 
 __all__ = ["adjust"]
@@ -16,7 +17,7 @@ __all__ = ["adjust"]
 
 @click.command("adjust", context_settings=negative)
 @click.argument("project")
-@click.argument("amount", type=AMOUNT)
+@click.argument("amount", type=CORRECTION)
 @signed
 @click.option("--dry-run", is_flag=True, help="Only look whether it could be made.")
 @only_on
@@ -29,15 +30,21 @@ def adjust(project: str, amount: Decimal, reason: str, made_by: str | None, dry_
     comes to less than nothing, the rest becomes credit.
     """
     currency = project_currency(project)
-    with plain_refusals():
-        made = invoicing.adjust(
+    wanted = minor_units(amount, currency)
+    with (
+        plain_refusals(),
+        noted_of_project(
+            "adjust",
             project,
-            minor_units(amount, currency),
+            made_by,
+            amount=wanted,
+            currency=currency,
             reason=reason,
-            made_by=made_by,
             dry_run=dry_run,
-        )
-        text = amount_of(made.amount, made.currency)
+        ),
+    ):
+        made = invoicing.adjust(project, wanted, reason=reason, made_by=made_by, dry_run=dry_run)
+    text = amount_of(made.amount, made.currency)
     if dry_run:
         click.echo(f"Nothing was added. {text} could be.")
     else:

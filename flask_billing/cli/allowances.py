@@ -9,10 +9,11 @@ from uuid import UUID
 import click
 
 from flask_billing import invoicing
-from flask_billing.cli.amounts import DECIMAL
+from flask_billing.cli.amounts import DECIMAL, plain
 from flask_billing.cli.conditions import only_on
 from flask_billing.cli.moments import DATE, written
-from flask_billing.cli.signed import negative, plain_refusals, require, signed
+from flask_billing.cli.noting import noted, noted_of_project, project_of
+from flask_billing.cli.signed import by_option, negative, plain_refusals, require, signed
 from flask_billing.cli.tables import print_rows
 from flask_billing.models import Allowance
 
@@ -49,7 +50,7 @@ def add(
     """
     if (rate is None) == (group is None):
         raise click.UsageError("Give one of --rate and --group.")
-    with plain_refusals():
+    with plain_refusals(), noted_of_project("add_allowance", project, made_by, reason=reason):
         given = invoicing.allow(
             project,
             quantity,
@@ -66,10 +67,15 @@ def add(
 @allowances.command("end")
 @click.argument("allowance_id", metavar="ID", type=click.UUID)
 @click.option("--at", type=DATE, metavar="DATE", help="By default now.")
+@by_option
 @only_on
-def end(allowance_id: UUID, at: datetime | None) -> None:
+def end(allowance_id: UUID, at: datetime | None, made_by: str | None) -> None:
     """End the allowance ID. The month in which it ends has nothing of it."""
-    with plain_refusals():
+    key = project_of(Allowance, allowance_id)
+    with (
+        plain_refusals(),
+        noted("end_allowance", "allowance", allowance_id, made_by, project_key=key),
+    ):
         ended = invoicing.end_allowance(allowance_id, at=at)
     click.echo(f"{_words(ended)} from {_span(ended)}.")
 
@@ -79,7 +85,7 @@ def end(allowance_id: UUID, at: datetime | None) -> None:
 @click.option("--all", "ended", is_flag=True, help="Also those that have ended.")
 @only_on
 def list_allowances(project: str | None, ended: bool) -> None:
-    """List the allowances of PROJECT (its key), or those of every project."""
+    """List the allowances of PROJECT (its key), or of every project."""
     if project is not None:
         require(project)
     found = invoicing.allowances_of(project, ended=ended)
@@ -89,7 +95,7 @@ def list_allowances(project: str | None, ended: bool) -> None:
     rows = [
         (
             str(each.id),
-            f"{each.quantity:f}",
+            plain(each.quantity),
             f"{each.scope} {each.target}",
             _span(each),
             each.reason,
@@ -101,7 +107,7 @@ def list_allowances(project: str | None, ended: bool) -> None:
 
 def _words(allowance: Allowance) -> str:
     who = "every project" if allowance.project_key is None else f"project {allowance.project_key}"
-    return f"{allowance.quantity:f} of {allowance.scope} {allowance.target} free for {who}"
+    return f"{plain(allowance.quantity)} of {allowance.scope} {allowance.target} free for {who}"
 
 
 def _span(allowance: Allowance) -> str:

@@ -11,6 +11,7 @@ from flask_billing import auditing
 from flask_billing.cli.amounts import amount_of
 from flask_billing.cli.conditions import only_on
 from flask_billing.cli.moments import MOMENT, written
+from flask_billing.cli.signed import found_invoice
 from flask_billing.cli.tables import print_rows
 from flask_billing.models import AuditEntry
 
@@ -19,7 +20,12 @@ __all__ = ["audit"]
 
 @click.command("audit")
 @click.option("--invoice", "invoice_id", type=click.UUID, metavar="ID", help="Of this invoice.")
-@click.option("--before", type=MOMENT, help="What was done before: 2d ago, or a date.")
+@click.option(
+    "--before",
+    type=MOMENT,
+    metavar="WHEN",
+    help="Only what was done before: 2h, 3d, or a date.",
+)
 @click.option(
     "--limit",
     type=click.IntRange(1, 10_000),
@@ -38,6 +44,8 @@ def audit(invoice_id: UUID | None, before: datetime | None, limit: int) -> None:
         object_type=object_type, object_id=invoice_id, before=before, limit=limit
     )
     if not found:
+        if invoice_id is not None:
+            found_invoice(invoice_id)
         click.echo("Nothing was done.")
         return
     header = ("when", "who", "way", "did", "to", "project", "amount", "why", "outcome")

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from uuid import UUID
 
 import click
 
-from flask_billing import auditing, collecting
+from flask_billing import collecting
 from flask_billing.cli.conditions import only_on
+from flask_billing.cli.noting import noted_of_invoice, noted_of_project
 from flask_billing.cli.signed import by_option, found_invoice, plain_refusals, require, signed
+from flask_billing.cli.timeline import state_of
+from flask_billing.collecting.staff import LONGEST_TERMS
 from flask_billing.models import BilledProjectRow, Invoice, InvoiceCollection
 from flask_billing.state import current
 
-__all__ = ["noted", "retry", "terms", "unpark", "write_off"]
+__all__ = ["retry", "terms", "unpark", "write_off"]
 
 _invoice_argument = click.argument("invoice_id", metavar="INVOICE", type=click.UUID)
 
@@ -24,11 +25,11 @@ _invoice_argument = click.argument("invoice_id", metavar="INVOICE", type=click.U
 @by_option
 @only_on
 def retry(invoice_id: UUID, made_by: str | None) -> None:
-    """Try every usable payment method of INVOICE (its id) now.
+    """Try the payment methods of INVOICE (its id) now.
 
-    They are tried in their order, as a new round; the plan goes on from there.
+    Every usable one is tried in its order, as a new round; the plan goes on from there.
     """
-    with noted("retry", invoice_id, made_by):
+    with plain_refusals(), noted_of_invoice("retry", invoice_id, made_by):
         row = collecting.retry(invoice_id, made_by=made_by)
     _tell(row)
 
@@ -42,7 +43,7 @@ def unpark(invoice_id: UUID, made_by: str | None) -> None:
 
     Look at it first: 'flask billing invoices show' says why it is parked.
     """
-    with noted("unpark", invoice_id, made_by):
+    with plain_refusals(), noted_of_invoice("unpark", invoice_id, made_by):
         row = collecting.unpark(invoice_id, made_by=made_by)
     _tell(row)
 
@@ -53,19 +54,22 @@ def unpark(invoice_id: UUID, made_by: str | None) -> None:
 @click.option("--dry-run", is_flag=True, help="Only tell what would be written off.")
 @only_on
 def write_off(invoice_id: UUID, reason: str, made_by: str | None, dry_run: bool) -> None:
-    """Charge INVOICE (its id) no more; its owner may pay it all the same."""
+    """Charge INVOICE (its id) no more.
+
+    Its owner may pay it all the same.
+    """
     found = found_invoice(invoice_id)
     if dry_run:
         _tell_of(found, "Nothing was written off.")
         return
-    with noted("write_off", invoice_id, made_by, reason=reason):
+    with plain_refusals(), noted_of_invoice("write_off", invoice_id, made_by, reason=reason):
         invoice = collecting.write_off(invoice_id, reason=reason, made_by=made_by)
     click.echo(f"The invoice {invoice.id} is {invoice.state}. It is not charged any more.")
 
 
 @click.command("terms")
 @click.argument("project")
-@click.argument("days", type=int, required=False)
+@click.argument("days", type=click.IntRange(1, LONGEST_TERMS), required=False)
 @click.option("--none", "none", is_flag=True, help="Charge its payment methods again.")
 @by_option
 @only_on
@@ -78,50 +82,14 @@ def terms(project: str, days: int | None, none: bool, made_by: str | None) -> No
         raise click.UsageError("Give a number of days, or --none.")
     require(project)
     if days is not None or none:
-        with (
-            plain_refusals(),
-            auditing.noted(
-                "set_terms",
-                "project",
-                project,
-                way="cli",
-                made_by=made_by,
-                project_key=project,
-                reason="none" if none else f"days_{days}",
-            ),
-        ):
+        wanted = "none" if none else f"days_{days}"
+        with plain_refusals(), noted_of_project("set_terms", project, made_by, reason=wanted):
             collecting.set_terms(project, days)
     row = current().db.session.get(BilledProjectRow, project, populate_existing=True)
     if row is None or row.terms_days is None:
         click.echo(f"The payment methods of project {project} are charged.")
     else:
         click.echo(f"Project {project} pays by transfer, within {row.terms_days} days.")
-
-
-@contextmanager
-def noted(
-    action: str,
-    invoice_id: UUID,
-    made_by: str | None,
-    *,
-    reason: str | None = None,
-    amount: int | None = None,
-) -> Iterator[None]:
-    """Note what is done with an invoice in the audit log, and turn refusals into one line."""
-    with plain_refusals():
-        invoice = found_invoice(invoice_id)
-        with auditing.noted(
-            action,
-            "invoice",
-            invoice_id,
-            way="cli",
-            made_by=made_by,
-            project_key=invoice.project_key,
-            amount=amount,
-            currency=invoice.currency,
-            reason=reason,
-        ):
-            yield
 
 
 def _tell(row: InvoiceCollection) -> None:
@@ -137,6 +105,4 @@ def _tell(row: InvoiceCollection) -> None:
 
 
 def _tell_of(invoice: Invoice, said: str) -> None:
-    row = invoice.collection
-    state = invoice.state if row is None else f"{invoice.state} ({row.state})"
-    click.echo(f"{said} The invoice {invoice.id} is {state}.")
+    click.echo(f"{said} The invoice {invoice.id} is {state_of(invoice)}.")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
 from typing import Any
 
 import click
@@ -13,25 +12,22 @@ from sqlalchemy import ColumnElement, Connection, func, inspect, or_, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Mapper
 
-from flask_billing import clock, guard, projects
+from flask_billing import guard, payment_methods, projects
 from flask_billing.cli import arriving, history, unclosed, unfinished
 from flask_billing.cli.findings import Finding, show
 from flask_billing.cli.rates import of_rates
 from flask_billing.errors import GatewayError, GatewayUnavailable
-from flask_billing.models import (
-    MODELS,
-    BillingInfo,
-    GatewayAccount,
-    PaymentHold,
-    PaymentMethod,
-    SetupSession,
-)
+from flask_billing.models import MODELS, BillingInfo, GatewayAccount
 from flask_billing.state import Hooks, State, current
 
 __all__ = ["check"]
 
-#: How long something may wait for the sweeper before someone should look.
-PATIENCE = timedelta(hours=1)
+#: What should have been finished by now, in the words of the commands.
+_LATE = {
+    "sessions": "setup sessions",
+    "removals": "removals of payment methods",
+    "holds": "holds",
+}
 
 
 @click.command("check")
@@ -171,11 +167,11 @@ def of_database(state: State, connection: Connection, account: str | None) -> It
         if account is not None:
             remember(state, account)
         yield of_other_accounts(state, connection, account)
-        yield from of_waiting(state, connection)
+        yield from of_waiting(connection)
         yield from arriving.of_events(state, connection)
         yield from of_rates(connection)
-        yield from unclosed.of_closing(state, connection)
-        yield from unfinished.of_money(state, connection)
+        yield from unclosed.of_closing(connection)
+        yield from unfinished.of_money()
         yield from unfinished.of_notifications(connection)
         yield from unfinished.of_workers(state, connection)
 
@@ -240,31 +236,14 @@ def of_other_accounts(state: State, connection: Connection, account: str | None)
     )
 
 
-def of_waiting(state: State, connection: Connection) -> Iterator[Finding]:
+def of_waiting(connection: Connection) -> Iterator[Finding]:
     """Count what should have been finished by now."""
-    before = clock.now() - PATIENCE
-    methods = (
-        select(func.count(PaymentMethod.id))
-        .join(PaymentMethod.billing_info)
-        .where(PaymentMethod.removed_at.is_(None), projects.of_current_key(state))
-    )
-    held = methods.join(PaymentHold, PaymentHold.payment_method_id == PaymentMethod.id)
-    waiting = {
-        "setup sessions": select(func.count(SetupSession.id)).where(
-            SetupSession.open_marker.is_not(None),
-            func.coalesce(SetupSession.expires_at, SetupSession.created_at) < before,
-        ),
-        "removals of payment methods": methods.where(PaymentMethod.leaving_at < before),
-        "holds": held.where(
-            PaymentHold.state.not_in(("released", "declined")), PaymentHold.created_at < before
-        ),
-    }
-    late = {name: count for name, query in waiting.items() if (count := connection.scalar(query))}
+    late = payment_methods.late(connection)
     for name, count in late.items():
         yield Finding(
             "problem",
-            f"Waiting for over an hour: {name} ({count}). Run 'flask billing run --once', and see "
-            "that 'flask billing run' is always at work.",
+            f"Waiting for over an hour: {_LATE[name]} ({count}). Run 'flask billing run --once', "
+            "and see that 'flask billing run' is always at work.",
         )
     if not late:
         yield Finding("ok", "Nothing has waited for over an hour.")

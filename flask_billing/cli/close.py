@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import click
 
@@ -13,6 +13,8 @@ from flask_billing import invoicing, projects
 from flask_billing.cli.amounts import amount_of
 from flask_billing.cli.conditions import when_on
 from flask_billing.cli.moments import MONTH
+from flask_billing.cli.noting import noted_of_project
+from flask_billing.cli.signed import by_option
 from flask_billing.cli.stopping import stop_signals
 from flask_billing.cli.tables import print_rows
 from flask_billing.invoicing import PARKED_BECAUSE, CloseReport, Preview
@@ -28,8 +30,11 @@ __all__ = ["close", "said"]
 @click.option("--project", metavar="KEY", help="Close this project alone.")
 @click.option("--accept", is_flag=True, help="Close what is parked too: somebody has looked at it.")
 @click.option("--dry-run", is_flag=True, help="Only tell what would be closed.")
+@by_option
 @when_on
-def close(period: Span | None, project: str | None, accept: bool, dry_run: bool) -> None:
+def close(
+    period: Span | None, project: str | None, accept: bool, dry_run: bool, made_by: str | None
+) -> None:
     """Make invoices of the months that have ended.
 
     Closes every month that has ended and is not closed, of each project in order. Any number of
@@ -41,7 +46,7 @@ def close(period: Span | None, project: str | None, accept: bool, dry_run: bool)
         _preview(invoicing.preview(period, project, accept=accept))
         return
     done = CloseReport()
-    with stop_signals() as asked:
+    with _noted(period, project, made_by, accept=accept), stop_signals() as asked:
         total = invoicing.due_count(period, accept=accept) if project is None else 1
         reports = invoicing.batches(period, project, accept=accept, stop=asked)
         with _shown(reports, total) as walked:
@@ -65,6 +70,17 @@ def said(done: CloseReport) -> str:
     if done.busy:
         parts.append("Some projects are locked by an open transaction; run it again.")
     return " ".join(parts)
+
+
+def _noted(
+    period: Span | None, project: str | None, made_by: str | None, *, accept: bool
+) -> AbstractContextManager[None]:
+    """Note what no worker does by itself: closing what is parked, or what is void once more."""
+    if not accept and (period is None or project is None):
+        return nullcontext()
+    action = "accept_parked" if accept else "close_month"
+    month = None if period is None else f"month_{period.start:%Y_%m}"
+    return noted_of_project(action, project, made_by, reason=month)
 
 
 @contextmanager

@@ -12,8 +12,11 @@ from flask_billing import credits as ledger
 from flask_billing.cli.amounts import AMOUNT, amount_of, minor_units
 from flask_billing.cli.conditions import only_on
 from flask_billing.cli.moments import DATE, written
-from flask_billing.cli.signed import negative, plain_refusals
+from flask_billing.cli.noting import noted
+from flask_billing.cli.signed import by_option, negative, plain_refusals
 from flask_billing.cli.tables import print_rows
+from flask_billing.credits.codes import find_code
+from flask_billing.credits.currencies import check_currency
 from flask_billing.models import CreditCode
 from flask_billing.state import current
 
@@ -33,7 +36,7 @@ def codes() -> None:
 @click.option("--days", type=click.IntRange(min=1), help="For how many days its credit lasts.")
 @click.option("--max-uses", type=click.IntRange(min=1), help="How many projects may use it.")
 @click.option("--count", type=click.IntRange(1, 1000), default=1, help="Make so many of them.")
-@click.option("--by", "made_by", metavar="ID", help="Who does it: an id of yours, no name.")
+@by_option
 @only_on
 def create(
     amount: Decimal,
@@ -55,9 +58,17 @@ def create(
         raise click.UsageError("--code names one code, and --count asks for several.")
     currency = (currency or current().settings.currency).lower()
     with plain_refusals():
+        check_currency(currency)
+    wanted = minor_units(amount, currency)
+    with (
+        plain_refusals(),
+        noted(
+            "make_codes", "credit_code", f"{count} new", made_by, amount=wanted, currency=currency
+        ),
+    ):
         for _ in range(count):
             made = ledger.make_code(
-                minor_units(amount, currency),
+                wanted,
                 currency=currency,
                 code=code,
                 expires_at=expires,
@@ -70,12 +81,17 @@ def create(
 
 @codes.command("end")
 @click.argument("code")
+@by_option
 @only_on
-def end(code: str) -> None:
+def end(code: str, made_by: str | None) -> None:
     """Let CODE be used no more. What it granted stays."""
-    with plain_refusals():
+    found = find_code(code)
+    if found is None:
+        raise click.ClickException("There is no such code.")
+    with plain_refusals(), noted("end_code", "credit_code", found.id, made_by):
         ended = ledger.end_code(code)
-    click.echo(f"Ended. It was used {ended.uses} times.")
+    times = "once" if ended.uses == 1 else f"{ended.uses} times"
+    click.echo(f"Ended. It was used {times}.")
 
 
 @codes.command("list")

@@ -12,6 +12,7 @@ from flask_billing import credits as ledger
 from flask_billing.cli.amounts import AMOUNT, amount_of, minor_units
 from flask_billing.cli.conditions import only_on
 from flask_billing.cli.moments import DATE, written
+from flask_billing.cli.noting import noted, noted_of_project, project_of
 from flask_billing.cli.signed import (
     currency_option,
     negative,
@@ -21,6 +22,8 @@ from flask_billing.cli.signed import (
     signed,
 )
 from flask_billing.cli.tables import print_rows
+from flask_billing.credits.currencies import check_currency
+from flask_billing.models import Credit
 
 __all__ = ["credit_commands"]
 
@@ -50,9 +53,23 @@ def grant(
     """Grant AMOUNT of credit, such as 25.00, to PROJECT (its key)."""
     currency = (currency or project_currency(project)).lower()
     with plain_refusals():
+        check_currency(currency)
+    wanted = minor_units(amount, currency)
+    with (
+        plain_refusals(),
+        noted_of_project(
+            "grant_credit",
+            project,
+            made_by,
+            amount=wanted,
+            currency=currency,
+            reason=reason,
+            dry_run=dry_run,
+        ),
+    ):
         credit = ledger.grant(
             project,
-            minor_units(amount, currency),
+            wanted,
             currency=currency,
             reason=reason,
             made_by=made_by,
@@ -75,6 +92,20 @@ def reverse(credit_id: UUID, reason: str, made_by: str | None, dry_run: bool) ->
     """Take back what is left of the credit ID. What invoices have used stays used."""
     with plain_refusals():
         taken, currency = ledger.left_of(credit_id)
+    with (
+        plain_refusals(),
+        noted(
+            "reverse_credit",
+            "credit",
+            credit_id,
+            made_by,
+            project_key=project_of(Credit, credit_id),
+            amount=taken,
+            currency=currency,
+            reason=reason,
+            dry_run=dry_run,
+        ),
+    ):
         ledger.reverse(credit_id, reason=reason, made_by=made_by, dry_run=dry_run)
     if dry_run:
         click.echo(f"Nothing was taken back. {amount_of(taken, currency)} would be.")

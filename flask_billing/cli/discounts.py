@@ -12,7 +12,8 @@ from flask_billing import invoicing
 from flask_billing.cli.amounts import DECIMAL
 from flask_billing.cli.conditions import only_on
 from flask_billing.cli.moments import DATE, written
-from flask_billing.cli.signed import negative, plain_refusals, require, signed
+from flask_billing.cli.noting import noted, noted_of_project, project_of
+from flask_billing.cli.signed import by_option, negative, plain_refusals, require, signed
 from flask_billing.cli.tables import print_rows
 from flask_billing.models import Discount
 
@@ -54,7 +55,7 @@ def add(
     if len(chosen) > 1:
         raise click.UsageError("Give one of --rate, --group and --resource.")
     scope, target = next(iter(chosen.items()), ("project", ""))
-    with plain_refusals():
+    with plain_refusals(), noted_of_project("add_discount", project, made_by, reason=reason):
         given = invoicing.discount(
             project,
             percent,
@@ -72,10 +73,12 @@ def add(
 @discounts.command("end")
 @click.argument("discount_id", metavar="ID", type=click.UUID)
 @click.option("--at", type=DATE, metavar="DATE", help="By default now.")
+@by_option
 @only_on
-def end(discount_id: UUID, at: datetime | None) -> None:
+def end(discount_id: UUID, at: datetime | None, made_by: str | None) -> None:
     """End the discount ID. What it took off before stays off."""
-    with plain_refusals():
+    key = project_of(Discount, discount_id)
+    with plain_refusals(), noted("end_discount", "discount", discount_id, made_by, project_key=key):
         ended = invoicing.end_discount(discount_id, at=at)
     click.echo(f"{ended.percent:f} % off {_subject(ended)} from {_span(ended)}.")
 

@@ -50,7 +50,7 @@ def faults(endpoint: WebhookEndpoint, needed: EventTypes, version: str) -> Itera
         yield Finding("problem", f"{name} is not sent: {missing}. {_FIX}")
     surplus = _without(endpoint.types, needed.names)
     if surplus:
-        yield Finding("hint", f"{name} is sent what nobody deals with: {surplus}. {_FIX}")
+        yield Finding("hint", f"{name} is sent events that nothing here handles: {surplus}. {_FIX}")
     if endpoint.api_version != version:
         yield Finding(
             "hint",
@@ -65,4 +65,6 @@ def _without(some: Iterable[str], others: frozenset[str]) -> str:
     """Return the types that are in `some` only, as text; "*" has every type in it."""
     if ALL in others:
         return ""
-    return ", ".join("all others" if name == ALL else name for name in sorted({*some} - others))
+    return ", ".join(
+        "all other types" if name == ALL else name for name in sorted({*some} - others)
+    )

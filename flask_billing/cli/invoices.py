@@ -9,12 +9,12 @@ import click
 
 from flask_billing import collecting, invoicing
 from flask_billing.cli.amounts import amount_of
-from flask_billing.cli.charging import noted
 from flask_billing.cli.conditions import only_on
 from flask_billing.cli.moments import written
+from flask_billing.cli.noting import noted_of_invoice
 from flask_billing.cli.signed import found_invoice, plain_refusals, require, signed
 from flask_billing.cli.tables import print_rows
-from flask_billing.cli.timeline import standing, timeline
+from flask_billing.cli.timeline import standing, state_of, timeline
 from flask_billing.models import Invoice
 from flask_billing.periods import Span, name_of
 
@@ -59,7 +59,7 @@ def list_invoices(project: str, limit: int) -> None:
         (
             str(invoice.id),
             _month(invoice),
-            invoice.state,
+            state_of(invoice),
             amount_of(invoice.subtotal, invoice.currency),
             amount_of(invoice.due, invoice.currency),
         )
@@ -73,7 +73,7 @@ def list_invoices(project: str, limit: int) -> None:
 @click.argument("invoice_id", metavar="ID", type=click.UUID)
 @only_on
 def show(invoice_id: UUID) -> None:
-    """Show the sums of the invoice ID, its lines, and how its money came in."""
+    """Show the sums of the invoice ID, its lines, and what happened to it."""
     invoice = found_invoice(invoice_id)
     start, end = written(invoice.period_start), written(invoice.period_end)
     click.echo(f"Project {invoice.project_key}, from {start} until {end}: {invoice.state}")
@@ -83,7 +83,8 @@ def show(invoice_id: UUID) -> None:
     for group in invoicing.groups_of(invoice):
         name = group.group_name or group.kind
         amount = amount_of(group.amount, invoice.currency)
-        click.echo(f"  {name} ({group.kind}, {group.line_count} lines): {amount}")
+        lines = "1 line" if group.line_count == 1 else f"{group.line_count} lines"
+        click.echo(f"  {name} ({group.kind}, {lines}): {amount}")
     for text, amount in _sums(invoice):
         click.echo(f"{text}: {amount}")
     for line in standing(invoice):
@@ -108,7 +109,7 @@ def void(invoice_id: UUID, reason: str, made_by: str | None, for_good: bool, dry
     if dry_run:
         _look(invoice_id, reason, made_by)
         return
-    with noted("void", invoice_id, made_by, reason=reason):
+    with plain_refusals(), noted_of_invoice("void", invoice_id, made_by, reason=reason):
         invoice = collecting.void(invoice_id, reason=reason, made_by=made_by, reissue=not for_good)
     if for_good:
         click.echo(f"The invoice {invoice.id} is void for good.")

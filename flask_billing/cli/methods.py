@@ -6,8 +6,9 @@ from uuid import UUID
 
 import click
 
-from flask_billing import auditing, refunding
+from flask_billing import refunding
 from flask_billing.cli.conditions import only_on
+from flask_billing.cli.noting import noted
 from flask_billing.cli.signed import by_option, plain_refusals
 
 __all__ = ["methods"]
@@ -24,9 +25,6 @@ def methods() -> None:
 @only_on
 def accept(method_id: UUID, made_by: str | None) -> None:
     """Charge the disputed payment method ID again."""
-    with (
-        plain_refusals(),
-        auditing.noted("accept_method", "payment_method", method_id, way="cli", made_by=made_by),
-    ):
+    with plain_refusals(), noted("accept_method", "payment_method", method_id, made_by):
         method = refunding.accept_method(method_id, made_by=made_by)
     click.echo(f"The payment method {method.id} is charged again.")

@@ -8,6 +8,8 @@ import click
 
 from flask_billing import reconciling
 from flask_billing.cli.conditions import when_on
+from flask_billing.cli.noting import ALL, noted
+from flask_billing.cli.signed import by_option
 from flask_billing.cli.walking import Tally, after_option, go_through, rate_option
 from flask_billing.reconciling import Difference
 
@@ -28,15 +30,16 @@ _SENTENCES = {
 
 @click.group("reconcile")
 def reconcile() -> None:
-    """Compare the tables with Stripe, and with what the app has."""
+    """Compare the tables with Stripe and with the app."""
 
 
 @reconcile.command("stripe")
 @click.option("--fix", is_flag=True, help="Write down what Stripe says, where it differs.")
+@by_option
 @after_option
 @rate_option
 @when_on
-def stripe(fix: bool, after: str | None, rate: float | None) -> None:
+def stripe(fix: bool, made_by: str | None, after: str | None, rate: float | None) -> None:
     """Tell what differs between Stripe and the tables.
 
     Looks at every customer and its payment methods, at customers that were never written down, and
@@ -44,8 +47,9 @@ def stripe(fix: bool, after: str | None, rate: float | None) -> None:
     """
     with reconciling.paced(rate):
         try:
-            walks = reconciling.compare(fix=fix, after=after)
-            tally = go_through(walks, partial(_line, fix=fix), after)
+            with noted("fix_rows", "billing_info", ALL, made_by, dry_run=not fix):
+                walks = reconciling.compare(fix=fix, after=after)
+                tally = go_through(walks, partial(_line, fix=fix), after)
         except ValueError as error:
             raise click.BadParameter(str(error), param_hint="--after") from None
     click.echo(_summary(tally, fix=fix))

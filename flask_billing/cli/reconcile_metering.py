@@ -10,7 +10,8 @@ import click
 
 from flask_billing import metering
 from flask_billing.cli.conditions import when_on
-from flask_billing.cli.signed import require
+from flask_billing.cli.noting import noted_of_project
+from flask_billing.cli.signed import by_option
 from flask_billing.metering import Drift
 
 __all__ = ["counting", "reconcile_metering"]
@@ -29,23 +30,25 @@ _SENTENCES = {
 @click.command("metering")
 @click.option("--mend", is_flag=True, help="Open and close records, now, where they differ.")
 @click.option("--project", "project_key", metavar="KEY", help="Look at one project alone.")
+@by_option
 @when_on
-def reconcile_metering(mend: bool, project_key: str | None) -> None:
+def reconcile_metering(mend: bool, project_key: str | None, made_by: str | None) -> None:
     """Tell which records do not fit to the resources.
 
     Looks at every resource, every running record and every project: a host also writes and deletes
     by SQL. Ends with status 1 where a difference is left.
     """
-    if project_key is not None:
-        require(project_key)
-    with counting("looked at") as progress:
+    with (
+        noted_of_project("mend_metering", project_key, made_by, dry_run=not mend),
+        counting("looked at") as progress,
+    ):
         done = metering.reconcile(
             project_key,
             mend=mend,
             tell=lambda drift: click.echo(_line(drift, mend=mend)),
             progress=progress,
         )
-    looked = f"Looked at {done.looked}."
+    looked = f"Looked at resources, records and projects ({done.looked})."
     if not done.mended and not done.left:
         click.echo(f"{looked} All runs as it should.")
     elif mend:

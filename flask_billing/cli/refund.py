@@ -9,8 +9,8 @@ import click
 
 from flask_billing import refunding
 from flask_billing.cli.amounts import AMOUNT, amount_of, minor_units
-from flask_billing.cli.charging import noted
 from flask_billing.cli.conditions import only_on
+from flask_billing.cli.noting import noted_of_invoice
 from flask_billing.cli.signed import found_invoice, plain_refusals, signed
 from flask_billing.models import InvoiceRefund
 
@@ -54,7 +54,10 @@ def refund(
         could = amount_of(offer.amount, offer.currency)
         click.echo(f"Nothing was given back. {could} could be, {_WHERE[offer.kind]}.")
         return
-    with noted("refund", invoice_id, made_by, reason=reason, amount=wanted):
+    with (
+        plain_refusals(),
+        noted_of_invoice("refund", invoice_id, made_by, reason=reason, amount=wanted),
+    ):
         given = refunding.refund(invoice_id, wanted, reason=reason, made_by=made_by)
     _tell(given)
 

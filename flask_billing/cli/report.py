@@ -50,10 +50,12 @@ _NAMES = [field.name for field in fields(MonthReport)]
 def report(first: Span | None, last: Span | None, form: str) -> None:
     """Sum up months by currency.
 
-    That is: what was billed, credited and carried, and what is open.
+    That is: what was billed, credited, carried and due, and what is still open now.
 
     Months are those of the invoices' periods, such as 2026-10. Void invoices don't count.
     """
+    if first is not None and last is not None and last.start < first.start:
+        raise click.UsageError("--from is a later month than --to.")
     months = _months(first, last)
     with _shown(months) as walked:
         rows = [row for month in billed(walked) for row in month]

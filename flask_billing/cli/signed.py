@@ -9,7 +9,7 @@ from uuid import UUID
 
 import click
 
-from flask_billing import projects
+from flask_billing import projects, signing
 from flask_billing.keys import require_known
 from flask_billing.models import BilledProjectRow, Invoice
 from flask_billing.state import current
@@ -32,15 +32,38 @@ currency_option = click.option(
     "--currency", metavar="CODE", help="By default what the project is billed in."
 )
 
+
+def _checked(_context: click.Context, _param: click.Parameter, made_by: str | None) -> str | None:
+    """Refuse what is no id before anything is read or done."""
+    with plain_refusals():
+        signing.check("none", made_by)
+    return made_by
+
+
+def _checked_reason(_context: click.Context, _param: click.Parameter, reason: str) -> str:
+    """Refuse what is no reason before anything is read or done."""
+    with plain_refusals():
+        signing.check(reason, None)
+    return reason
+
+
 by_option = click.option(
-    "--by", "made_by", metavar="ID", help="Who does it: an id of yours, no name."
+    "--by",
+    "made_by",
+    metavar="ID",
+    callback=_checked,
+    help="Who does it: an id of yours, no name.",
 )
 
 
 def signed(command: Callable[..., None]) -> Callable[..., None]:
     """Let a command be told why it is run, and by whom."""
     reason = click.option(
-        "--reason", required=True, metavar="WORD", help="Why, in one word such as goodwill."
+        "--reason",
+        required=True,
+        metavar="WORD",
+        callback=_checked_reason,
+        help="Why, in one word such as goodwill.",
     )
     return reason(by_option(command))
 

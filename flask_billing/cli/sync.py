@@ -7,6 +7,7 @@ import click
 from flask_billing import reconciling
 from flask_billing.cli.conditions import when_on
 from flask_billing.cli.reconcile import said
+from flask_billing.cli.signed import require
 from flask_billing.cli.walking import after_option, go_through, rate_option
 from flask_billing.reconciling import Difference
 
@@ -34,13 +35,15 @@ def sync(
     sessions that are open, and writes what it says. 'flask billing reconcile stripe' asks less, and
     only compares.
     """
+    if project is not None:
+        require(project)
     chosen = kinds or reconciling.KINDS
     with reconciling.paced(rate):
         try:
             walks = reconciling.refresh(chosen, project_key=project, after=after)
             tally = go_through(walks, _line_of, after)
         except ValueError as error:
-            raise click.BadParameter(str(error)) from None
+            raise click.BadParameter(str(error), param_hint="--after") from None
     click.echo(f"{tally} {tally.left or 'Nothing'} left.")
     if tally.left:
         raise SystemExit(1)

@@ -21,7 +21,7 @@ from flask_billing.models import (
 )
 from flask_billing.state import current
 
-__all__ = ["Happening", "standing", "timeline"]
+__all__ = ["Happening", "standing", "state_of", "timeline"]
 
 #: More than staff can have done to one invoice.
 _DEEDS = 1000
@@ -37,6 +37,14 @@ class Happening(NamedTuple):
 
     at: datetime
     text: str
+
+
+def state_of(invoice: Invoice) -> str:
+    """Return an invoice's state, with how its money comes in while it does."""
+    row: InvoiceCollection | None = invoice.collection
+    if row is None or row.state == "done":
+        return invoice.state
+    return f"{invoice.state} ({row.state})"
 
 
 def standing(invoice: Invoice) -> Iterator[str]:
@@ -58,7 +66,7 @@ def standing(invoice: Invoice) -> Iterator[str]:
         "with tax": row.total,
         "paid": row.paid,
         "credited": row.credited,
-        "left to be paid": row.remaining,
+        "left to be paid": None if invoice.state == "void" else row.remaining,
         "paid too much": row.overpaid,
     }
     for text, amount in sums.items():
@@ -69,25 +77,29 @@ def standing(invoice: Invoice) -> Iterator[str]:
 def timeline(invoice: Invoice) -> list[Happening]:
     """Return what happened to an invoice, the first first."""
     found = [
-        *_of_invoice(invoice),
+        *_beginning(invoice),
+        *_deeds(invoice.id),
         *_attempts(invoice.id),
         *_payments(invoice.id),
+        *_end(invoice),
         *_given_back(invoice.id),
         *_disputes(invoice.id),
         *_told(invoice.id),
-        *_deeds(invoice.id),
     ]
     # Stripe's times are whole seconds: what happened in the same one stays in the order of causes.
     return sorted(found, key=lambda each: each.at.replace(microsecond=0))
 
 
-def _of_invoice(invoice: Invoice) -> Iterator[Happening]:
+def _beginning(invoice: Invoice) -> Iterator[Happening]:
     yield Happening(invoice.closed_at, "closed")
     row: InvoiceCollection | None = invoice.collection
-    if row is not None:
-        if row.issued_at is not None:
-            yield Happening(row.issued_at, "issued")
-        yield Happening(row.state_since, _turned(row))
+    if row is not None and row.issued_at is not None:
+        yield Happening(row.issued_at, "issued")
+
+
+def _end(invoice: Invoice) -> Iterator[Happening]:
+    if invoice.collection is not None:
+        yield Happening(invoice.collection.state_since, _turned(invoice.collection))
     if invoice.voided_at is not None:
         yield Happening(invoice.voided_at, "void")
 

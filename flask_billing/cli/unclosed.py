@@ -3,27 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
 
 from sqlalchemy import Connection
 
-from flask_billing import clock, invoicing
+from flask_billing import invoicing
 from flask_billing.cli.findings import Finding
 from flask_billing.invoicing import PARKED_BECAUSE
 from flask_billing.periods import name_of
-from flask_billing.state import State
 
 __all__ = ["of_closing"]
 
-#: How long after it could be closed a month may stay open, and how many projects are named.
-_PATIENCE = timedelta(hours=24)
+#: How many projects are named one by one.
 _NAMED = 10
 
 
-def of_closing(state: State, connection: Connection) -> Iterator[Finding]:
+def of_closing(connection: Connection) -> Iterator[Finding]:
     """Name the projects that are parked, and count the periods that ended long ago."""
-    parked = invoicing.parked(connection)
-    for found in parked[:_NAMED]:
+    parked = invoicing.parked(connection, _NAMED)
+    for found in parked:
         why = PARKED_BECAUSE.get(found.reason, found.reason)
         yield Finding(
             "problem",
@@ -31,9 +28,9 @@ def of_closing(state: State, connection: Connection) -> Iterator[Finding]:
             "Look at its usage, then run 'flask billing close --project "
             f"{found.project_key} --accept'.",
         )
-    if len(parked) > _NAMED:
-        yield Finding("problem", f"Projects that are parked besides: {len(parked) - _NAMED}.")
-    late = invoicing.open_since(connection, clock.now() - state.settings.close_after - _PATIENCE)
+    if parked and parked[0].alike > _NAMED:
+        yield Finding("problem", f"Projects that are parked besides: {parked[0].alike - _NAMED}.")
+    late = invoicing.late(connection)
     if late:
         yield Finding(
             "problem",

@@ -13,7 +13,7 @@ import click
 from sqlalchemy.exc import SQLAlchemyError
 
 from flask_billing.cli.conditions import reason_of
-from flask_billing.errors import BillingError
+from flask_billing.errors import BillingError, UnknownProject
 from flask_billing.reconciling import Difference, Look, Walk
 
 __all__ = ["Tally", "after_option", "go_through", "rate_option"]
@@ -59,6 +59,7 @@ def go_through(
 
     :param after: Where the command was told to begin.
     :raises click.ClickException: It was broken off; the message says where to go on.
+    :raises UnknownProject: There is nowhere to go on.
     """
     tally, place = Tally(), after
     try:
@@ -71,6 +72,8 @@ def go_through(
                         place = look.place
     except KeyboardInterrupt:
         reason = "Interrupted."
+    except UnknownProject:
+        raise
     except (BillingError, SQLAlchemyError) as error:
         reason = reason_of(error)
     else:

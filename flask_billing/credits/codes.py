@@ -18,7 +18,7 @@ from flask_billing.models import Credit, CreditCode, table_of
 from flask_billing.state import current
 from flask_billing.transactions import begin_for, require_clean
 
-__all__ = ["all_codes", "end_code", "make_code", "redeem", "written_code"]
+__all__ = ["all_codes", "end_code", "find_code", "make_code", "redeem", "written_code"]
 
 #: Without what is read as something else: 0 and O, 1, I and L, U and V.
 _ALPHABET = "23456789ABCDEFGHJKMNPQRSTVWXYZ"
@@ -87,13 +87,23 @@ def end_code(code: str) -> CreditCode:
     :raises LookupError: There is no such code.
     """
     session = require_clean()
-    found = session.scalars(select(CreditCode).where(CreditCode.code == _normal(code))).first()
+    found = find_code(code)
     if found is None:
         raise LookupError("There is no such code.")
     now = clock.now()
     if found.expires_at is None or found.expires_at > now:
         found.expires_at = now
     session.commit()
+    return found
+
+
+def find_code(typed: str) -> CreditCode | None:
+    """Return the code that somebody typed, if there is such a one."""
+    code = _normal(typed)
+    if not _GIVEN.fullmatch(code):
+        return None
+    query = select(CreditCode).where(CreditCode.code == code)
+    found: CreditCode | None = current().db.session.scalars(query).first()
     return found
 
 
@@ -143,7 +153,7 @@ def written_code(code: str) -> str:
 def _grant(connection: Connection, project_key: str, typed: str) -> Credit:
     """Use a code up once and enter its credit."""
     session = current().db.session
-    found = _find(typed)
+    found = find_code(typed)
     if found is None or found.currency != currency_of(connection, project_key)[0]:
         raise CodeRefused(_UNKNOWN)
     used = select(Credit.id).where(Credit.project_key == project_key, Credit.code_id == found.id)
@@ -169,15 +179,6 @@ def _grant(connection: Connection, project_key: str, typed: str) -> Credit:
     )
     enter(credit)
     return credit
-
-
-def _find(typed: str) -> CreditCode | None:
-    code = _normal(typed)
-    if not _GIVEN.fullmatch(code):
-        return None
-    query = select(CreditCode).where(CreditCode.code == code)
-    found: CreditCode | None = current().db.session.scalars(query).first()
-    return found
 
 
 def _usable(now: datetime) -> tuple[ColumnElement[bool], ...]:

@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement
 
 from flask_billing import projects, sync
-from flask_billing.errors import GatewayRefusal, NotOurs
+from flask_billing.errors import GatewayRefusal, NotOurs, UnknownProject
 from flask_billing.models import BillingInfo, SetupSession
 from flask_billing.reconciling import customers, methods, sessions
 from flask_billing.reconciling.looks import Difference, Look, Walk, refusal_code
@@ -33,7 +33,8 @@ def refresh(
     :param kinds: Some of `KINDS`.
     :param project_key: Only what this project pays by and what it started.
     :param after: The `place` of the last look that was done, to go on behind it.
-    :raises ValueError: `after` names no place, or there is no such project.
+    :raises UnknownProject: There is no such project.
+    :raises ValueError: `after` names no place.
     :raises GatewayError: The processor did not answer, or not to this key.
     """
     require_clean()
@@ -58,7 +59,7 @@ def _paying(project_key: str) -> ColumnElement[bool]:
         found = None
     session.commit()
     if found is None:
-        raise ValueError(f"There is no project {project_key!r}.")
+        raise UnknownProject(f"There is no project {project_key!r}.")
     paying: UUID | None = found[0]
     return BillingInfo.id == paying
 

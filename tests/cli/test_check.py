@@ -124,7 +124,7 @@ def test_endpoint_of_another_version_is_a_hint(
 
     assert result.exit_code == 0
     assert f"this release speaks {stripe.api_version}." in result.output
-    assert "is sent what nobody deals with: all others." in result.output
+    assert "is sent events that nothing here handles: all other types." in result.output
 
 
 def test_key_that_may_not_list_endpoints_is_a_hint(well: Shell, stripe_sandbox: Sandbox) -> None:

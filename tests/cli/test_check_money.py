@@ -9,8 +9,12 @@ import pytest
 from sqlalchemy import insert, update
 
 from flask_billing import InvoiceRefund, Notification, PaymentAttempt, clock, collecting
+from flask_billing.cli.unfinished import of_workers
+from flask_billing.gateways.stripe import StripeGateway
 from flask_billing.models import BillingWorker, table_of
 from flask_billing.sandbox import Sandbox
+from flask_billing.settings import Settings
+from flask_billing.state import Hooks, State
 from tests.cli.conftest import Shell, event
 from tests.collecting import world
 from tests.host import db
@@ -46,7 +50,7 @@ def test_nothing_is_stuck_where_all_goes_its_way(busy: Shell, stripe_sandbox: Sa
 
     assert result.exit_code == 0, result.output
     assert "No invoice and no refund is stuck." in result.output
-    assert "Processes at work: 1 (run)." in result.output
+    assert "Processes at work: 1 (run), last heard at 20" in result.output
 
 
 def test_invoices_that_are_stuck_are_named_with_what_to_type(
@@ -75,7 +79,9 @@ def test_invoices_that_are_stuck_are_named_with_what_to_type(
     assert "flask billing unpark" in first
     assert second.startswith(f"Invoice {past_due} of project {owner.key}: past_due since 20")
     assert "'flask billing retry', 'write-off' or 'invoices void'" in second
-    assert third.startswith(f"Attempt {attempt_id} of project {owner.key}: attempt (sending) since")
+    assert third.startswith(
+        f"Attempt {attempt_id} of invoice {unknown} of project {owner.key}: attempt (sending) since"
+    )
     assert "flask billing collect" in third
 
 
@@ -101,14 +107,15 @@ def test_refunds_whose_end_is_long_in_coming_are_named(
         invoice_id = world.new_invoice(owner, 1000)
         collecting.collect()
         for state, age in (
-            ("sending", 2 * DAY),
-            ("sending", DAY / 2),
+            ("sending", DAY / 12),
+            ("sending", DAY / 48),
             ("pending", 15 * DAY),
             ("pending", 13 * DAY),
             ("failed", 3 * DAY),
             ("failed", 40 * DAY),
         ):
             given = {"state": state, "created_at": now - age, "in_flight_marker": None}
+            given["ended_at"] = now - age if state == "failed" else None
             owed = {"invoice_id": invoice_id, "amount": 1, "currency": "usd", "reason": "goodwill"}
             db.session.execute(insert(table_of(InvoiceRefund)).values(given | owed))
         db.session.commit()
@@ -116,9 +123,14 @@ def test_refunds_whose_end_is_long_in_coming_are_named(
     found = problems(busy)
 
     words = [
-        line.partition(f" of invoice {invoice_id}: ")[2].partition(" since")[0] for line in found
+        line.partition(f" of invoice {invoice_id} of project ")[2].partition(" since")[0]
+        for line in found
     ]
-    assert words == ["sending", "pending", "failed"]
+    assert [each.partition(": ")[2] for each in words] == [
+        "refund (pending)",
+        "refund (failed)",
+        "refund (sending)",
+    ]
 
 
 def test_silence_is_a_problem_when_something_waits(ready: Shell) -> None:
@@ -136,14 +148,25 @@ def test_silence_is_a_problem_when_something_waits(ready: Shell) -> None:
     at_work = ready.billing("check")
 
     assert never.exit_code == 0
-    assert "hint     No process was at work ever. Keep 'flask billing run'" in never.output
+    assert "hint     No process has ever been at work. Keep 'flask billing run'" in never.output
     [told] = waiting
     assert told.startswith(
-        "No process was at work ever, and there is something to do: events (1), "
+        "No process has ever been at work, and there is something to do: events (1), "
     )
     assert "notifications (1). Start 'flask billing run'" in told
-    assert silent[0].startswith("No process was at work since 20")
-    assert "ok       Processes at work: 1 (celery)." in at_work.output
+    assert silent[0].startswith("No process has been at work since 20")
+    assert "ok       Processes at work: 1 (celery), last heard at 20" in at_work.output
+
+
+def test_silence_is_a_problem_in_live_mode_though_nothing_waits(ready: Shell) -> None:
+    marks = []
+    with ready.app.app_context(), db.engine.connect() as connection:
+        for key in ("sk_test_1", "sk_live_1"):
+            settings = Settings.from_config({"STRIPE_SECRET_KEY": key})
+            state = State(db, settings, Hooks(), StripeGateway)
+            marks += [finding.mark for finding in of_workers(state, connection)]
+
+    assert marks == ["hint", "problem"]
 
 
 def test_run_by_a_timer_is_no_silence(ready: Shell) -> None:
@@ -158,7 +181,7 @@ def test_run_by_a_timer_is_no_silence(ready: Shell) -> None:
     result = ready.billing("check")
 
     assert result.exit_code == 0, result.output
-    assert "The last 'flask billing run --once' was at 20" in result.output
+    assert "ok       Processes at work: 1 (once), last heard at 20" in result.output
 
 
 def test_notifications_that_nobody_got_are_named(busy: Shell) -> None:

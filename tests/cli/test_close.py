@@ -166,7 +166,6 @@ def test_correction_is_added_to_the_next_invoice(stocked: Shell, keys: list[str]
         ["1.005", "--reason", "outage"],
         ["1", "--reason", "Ann asked"],
         ["1", "--reason", "outage", "--by", "ann@example.com"],
-        ["0", "--reason", "outage"],
     ],
 )
 def test_correction_that_cannot_be_meant_is_refused(
@@ -193,7 +192,7 @@ def test_invoices_are_listed_and_shown(stocked: Shell, keys: list[str]) -> None:
         [str(july.id), "2026-07", "closed"],
         [str(june.id), "2026-06", "closed"],
     ]
-    assert "api (usage, 1 lines): 25.00 USD" in shown.output
+    assert "api (usage, 1 line): 25.00 USD" in shown.output
     assert "due: 25.00 USD" in shown.output
     assert none.output == "This project has no invoice.\n"
 

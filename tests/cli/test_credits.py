@@ -59,13 +59,13 @@ def test_dry_run_changes_nothing(host: Shell) -> None:
     [
         (["3", "5", "--reason", "goodwill"], "There is no project '3'."),
         (["1", "5.001", "--reason", "goodwill"], "more decimals than the currency"),
-        (["1", "0", "--reason", "goodwill"], "above 0"),
+        (["1", "0", "--reason", "goodwill"], "an amount is above 0, such as 25.00."),
         (["1", "5", "--reason", "A gift"], "one word of small letters"),
         (["1", "5", "--reason", "gift", "--by", "ann@example.com"], "by an id"),
         (["1", "5", "--reason", "gift", "--expires", "2020-01-01"], "expired already"),
         (["1", "five", "--reason", "gift"], "is no number"),
         (["1", "9" * 16, "--reason", "gift"], "at most 15 digits before the point"),
-        (["1", "9" * 15, "--reason", "gift"], "below 1,000,000,000,000,000 USD minor units"),
+        (["1", "9" * 15, "--reason", "gift"], "amounts are below 10,000,000,000,000.00 USD."),
         (["1", "-5", "--reason", "gift"], "above 0"),
         (["1", "5", "--reason", "gift", "--by", "4\x002"], "by an id"),
         (["1", "5", "--reason", "gift", "--currency", "zzz"], "billed in 'zzz'"),
@@ -113,7 +113,7 @@ def test_codes_are_made_listed_and_ended(host: Shell) -> None:
     assert second in usable
     assert first not in usable
     assert "1 of any" in usable
-    assert ended == "Ended. It was used 1 times.\n"
+    assert ended == "Ended. It was used once.\n"
     assert [line.rsplit("  ")[-1] for line in every.splitlines()[1:]].count("used up") == 1
     assert sum(line.endswith("ended") for line in every.splitlines()) == 1
     assert balances(host) == (1000, 500)

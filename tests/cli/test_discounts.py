@@ -116,7 +116,9 @@ def test_allowance_is_added_for_all_or_one_and_ended(host: Shell) -> None:
     every, first = (host.billing("allowances", "list", *key).output for key in ([], ["1"]))
     host.billing("allowances", "end", allowance_id)
 
-    assert "1000.000000 of rate api.call free for every project" in common.output
+    assert common.output.startswith("1000 of rate api.call free for every project")
+    assert f"{allowance_id}      1000  rate api.call" in every
+    assert " 0.5  group disks" in first
     assert allowance_id in every
     assert ("rate api.call" in every, "group disks" in every) == (True, False)
     assert ("rate api.call" in first, "group disks" in first) == (False, True)

@@ -130,10 +130,16 @@ def test_limit_says_that_there_are_more(kept: Shell) -> None:
 
 def test_empty_table_is_told_from_a_filter_that_finds_nothing(stocked: Shell) -> None:
     none = stocked.billing("events", "list")
-    nothing = stocked.billing("events", "list", "evt_1")
+    nothing = stocked.billing("events", "list", "--state", "failed")
 
-    assert none.output == "No event has arrived yet.\n"
-    assert nothing.output == "There is no such event.\n"
+    assert (none.exit_code, none.output) == (0, "No event has arrived yet.\n")
+    assert (nothing.exit_code, nothing.output) == (0, "There is no such event.\n")
+
+
+def test_id_that_no_event_is_about_is_an_error(kept: Shell) -> None:
+    result = kept.billing("events", "list", "evt_77")
+
+    assert (result.exit_code, result.output) == (1, "Error: There is no such event.\n")
 
 
 def test_show_tells_an_event_from_beginning_to_end(

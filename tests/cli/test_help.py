@@ -89,6 +89,7 @@ def test_group_lists_its_commands(shell: Shell) -> None:
         "write-off",
     ]
     assert all(name in output for name in group.commands)
+    assert "..." not in output.partition("Commands:")[2], "a summary does not fit its line"
 
 
 @pytest.mark.parametrize("name", sorted(COMMANDS))

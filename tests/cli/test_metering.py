@@ -54,7 +54,8 @@ def _sql(shell: Shell, statement: str) -> None:
 def test_nothing_differs(shell: Shell) -> None:
     result = shell.billing("reconcile", "metering")
 
-    assert (result.exit_code, result.output) == (0, "Looked at 5. All runs as it should.\n")
+    said = "Looked at resources, records and projects (5). All runs as it should.\n"
+    assert (result.exit_code, result.output) == (0, said)
 
 
 def test_differences_are_told_and_mended(shell: Shell) -> None:

@@ -94,6 +94,43 @@ def test_refund_gives_back_a_part_and_then_the_rest(
     assert [deed[3] for deed in deeds(stocked)] == ["done", "done", "refused"]
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["refund", "{paid}", "--amount", "-3"], "an amount is above 0, such as 25.00."),
+        (["refund", "{paid}", "--amount", "0"], "an amount is above 0, such as 25.00."),
+        (["refund", "{paid}", "--amount", "9" * 15], "below 10,000,000,000,000.00 USD."),
+        (["adjust", "{project}", "0"], "above or below 0, such as 5.00 or -5.00."),
+        (["adjust", "{project}", "-" + "9" * 15], "below 10,000,000,000,000.00 USD."),
+        (["credits", "grant", "{project}", "-5"], "an amount is above 0, such as 25.00."),
+    ],
+)
+def test_amount_that_cannot_be_meant_is_refused_in_the_units_it_is_typed_in(
+    stocked: Shell, paid: UUID, words: list[str], said: str
+) -> None:
+    typed = [word.format(paid=paid, project="1") for word in words]
+
+    result = stocked.billing(*typed, "--reason", "goodwill")
+
+    assert result.exit_code != 0
+    assert said in result.output
+    assert "minor units" not in result.output
+    assert deeds(stocked) == []
+
+
+def test_dry_run_refuses_a_reason_that_the_deed_refuses(
+    stocked: Shell, unpaid: UUID, paid: UUID
+) -> None:
+    for words in (
+        ["refund", str(paid)],
+        ["write-off", str(unpaid)],
+        ["invoices", "void", str(unpaid)],
+    ):
+        result = stocked.billing(*words, "--reason", "two words", "--dry-run")
+
+        assert (result.exit_code, "A reason is one word" in result.output) == (1, True)
+
+
 def test_refund_of_an_unknown_outcome_says_not_to_repeat_it(
     stocked: Shell, stripe_sandbox: Sandbox, paid: UUID
 ) -> None:
@@ -165,17 +202,17 @@ def test_project_on_terms_pays_by_transfer(stocked: Shell, stripe_sandbox: Sandb
 
     given = stocked.billing("terms", owner.key, "30", "--by", "7")
     said = [stocked.billing("terms", each.key).output for each in (owner, other)]
-    wrong = stocked.billing("terms", owner.key, "0")
+    wrong = [stocked.billing("terms", owner.key, "--", days) for days in ("0", "-3", "366")]
     both = stocked.billing("terms", owner.key, "30", "--none")
     none = stocked.billing("terms", owner.key, "--none")
 
     assert given.output == f"Project {owner.key} pays by transfer, within 30 days.\n"
     assert said == [given.output, f"The payment methods of project {other.key} are charged.\n"]
-    assert (wrong.exit_code, both.exit_code) == (1, 2)
+    assert [each.exit_code for each in (*wrong, both)] == [2, 2, 2, 2]
+    assert all("1<=x<=365" in each.output for each in wrong)
     assert none.output == f"The payment methods of project {owner.key} are charged.\n"
     assert [(deed[0], deed[3]) for deed in deeds(stocked)] == [
         ("set_terms", "done"),
-        ("set_terms", "refused"),
         ("set_terms", "done"),
     ]
 
@@ -216,6 +253,22 @@ def test_invoice_is_shown_with_its_story(
     assert "succeeded" not in other
 
 
+def test_past_due_is_told_in_the_list_and_after_the_try_that_caused_it(
+    stocked: Shell, unpaid: UUID
+) -> None:
+    with stocked.app.app_context():
+        [tried] = world.attempts(unpaid)
+        world.set_collection(unpaid, state="past_due", state_since=tried.created_at)
+        key = world.invoice(unpaid).project_key
+
+    listed = stocked.billing("invoices", "list", key).output
+    shown = stocked.billing("invoices", "show", str(unpaid)).output
+
+    assert "open (past_due)" in listed
+    story = shown.partition("What happened:")[2]
+    assert story.index("try ") < story.index("past_due")
+
+
 def test_audit_shows_who_did_what(stocked: Shell, unpaid: UUID, paid: UUID) -> None:
     stocked.billing("retry", str(unpaid), "--by", "7")
     stocked.billing("refund", str(paid), "--amount", "1.50", "--reason", "goodwill", "--by", "8")
@@ -230,6 +283,19 @@ def test_audit_shows_who_did_what(stocked: Shell, unpaid: UUID, paid: UUID) -> N
     assert "1.50 USD" in line
     assert line.endswith("goodwill  done")
     assert before == "Nothing was done.\n"
+
+
+def test_audit_of_an_invoice_tells_nothing_done_from_no_such_invoice(
+    stocked: Shell, paid: UUID
+) -> None:
+    stranger = str(uuid7())
+
+    nothing = stocked.billing("audit", "--invoice", str(paid))
+    unknown = stocked.billing("audit", "--invoice", stranger)
+
+    assert (nothing.exit_code, nothing.output) == (0, "Nothing was done.\n")
+    assert unknown.exit_code == 1
+    assert unknown.output == f"Error: There is no invoice {stranger}.\n"
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from flask_billing import BillingInfo, PaymentMethod
+from flask_billing import BilledProjectRow, BillingInfo, PaymentMethod
 from flask_billing.state import current
 from tests.cli.conftest import Shell
 from tests.host import Project, db
@@ -231,12 +231,21 @@ def test_sync_ends_sessions_whose_page_has_ended(
     assert stays != ended
 
 
-@pytest.mark.parametrize("key", ["77", "nonsense"])
+@pytest.mark.parametrize("key", ["77", "nonsense", "9" * 30])
 def test_sync_of_a_project_that_is_not_there_is_refused(stocked: Shell, key: str) -> None:
     result = stocked.billing("sync", "--project", key)
 
-    assert result.exit_code == 2
-    assert f"There is no project '{key}'." in result.output
+    assert (result.exit_code, result.output) == (1, f"Error: There is no project '{key}'.\n")
+
+
+def test_sync_of_a_project_that_is_gone_is_refused(stocked: Shell) -> None:
+    with stocked.app.app_context():
+        db.session.add(BilledProjectRow(project_key="77"))
+        db.session.commit()
+
+    result = stocked.billing("sync", "--project", "77")
+
+    assert (result.exit_code, result.output) == (1, "Error: There is no project '77'.\n")
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

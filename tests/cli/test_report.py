@@ -11,11 +11,20 @@ from typing import Any
 import pytest
 from sqlalchemy import null, update
 
-from flask_billing import BilledProjectRow, Invoice, clock
+from flask_billing import BilledProjectRow, Invoice, InvoiceCollection, clock
 from tests.cli.conftest import Shell
 from tests.host import Project, db
 
-AMOUNTS = ("billed", "carried_in", "credit_granted", "credited", "carried", "waived", "open")
+AMOUNTS = (
+    "billed",
+    "carried_in",
+    "credit_granted",
+    "credited",
+    "carried",
+    "waived",
+    "due",
+    "open",
+)
 
 
 def moment(month: int, day: int = 1) -> datetime:
@@ -70,14 +79,47 @@ def test_report_sums_up_each_month_and_currency(host: Shell) -> None:
     assert table(host) == [
         {"month": "2026-05", "currency": "usd", "invoices": 2}
         | zero
-        | {"billed": "31.30", "credited": "30.00", "carried": "0.30", "open": "1.00"},
+        | {
+            "billed": "31.30",
+            "credited": "30.00",
+            "carried": "0.30",
+            "due": "1.00",
+            "open": "1.00",
+        },
         {"month": "2026-06", "currency": "eur", "invoices": 1}
         | zero
         | {"billed": "-1.00", "credit_granted": "1.00"},
         {"month": "2026-06", "currency": "usd", "invoices": 1}
         | zero
-        | {"billed": "5.00", "carried_in": "0.30", "open": "5.30"},
+        | {"billed": "5.00", "carried_in": "0.30", "due": "5.30", "open": "5.30"},
     ]
+
+
+def test_open_is_what_is_still_to_be_paid_now(host: Shell) -> None:
+    with host.app.app_context():
+        made = {
+            "closed": (invoice("1", 7, due=100), None),
+            "issued": (invoice("2", 7, due=200, state="open"), 238),
+            "partly paid": (invoice("1", 3, due=400, state="open"), 150),
+            "paid": (invoice("1", 4, due=800, state="paid"), 0),
+            "written off": (invoice("2", 4, due=1600, state="uncollectible"), 1600),
+        }
+        for each, remaining in made.values():
+            each.collection = InvoiceCollection(remaining=remaining)
+            db.session.add(each)
+        db.session.commit()
+
+    months = {row["month"]: (row["due"], row["open"]) for row in table(host)}
+
+    assert months["2026-07"] == ("3.00", "3.38")
+    assert months["2026-03"] == ("4.00", "1.50")
+    assert months["2026-04"] == ("24.00", "0.00")
+
+
+def test_months_that_end_before_they_begin_are_refused(host: Shell) -> None:
+    result = host.billing("report", "--from", "2026-07", "--to", "2026-05")
+
+    assert (result.exit_code, "--from is a later month than --to." in result.output) == (2, True)
 
 
 def test_months_can_be_chosen(host: Shell) -> None:

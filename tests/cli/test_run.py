@@ -266,7 +266,7 @@ def test_threads_that_collect_say_that_the_process_gets_on(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    monkeypatch.setattr(heartbeats, "_BETWEEN", 0)
+    monkeypatch.setattr(heartbeats, "_BETWEEN", timedelta(0))
     shell = Shell(create_app(database_url, **settings), folder)
     with shell.app.app_context():
         db.create_all()
@@ -364,7 +364,7 @@ def test_process_at_work_is_seen_and_says_when_it_ended(
     seen: list[tuple[str, str | None]] = []
 
     def look(notice: Notice) -> None:
-        seen.extend((each.kind, each.part) for each in heartbeats.living())
+        seen.extend((each.kind, each.part) for each in heartbeats.at_work())
         os.kill(os.getpid(), signal.SIGTERM)
 
     handlers.append(EventHandler("customer.created", "host.look", look))
@@ -374,7 +374,7 @@ def test_process_at_work_is_seen_and_says_when_it_ended(
 
     assert seen == [("run", "events")]
     with stocked.app.app_context():
-        assert heartbeats.living() == []
+        assert heartbeats.at_work() == []
 
 
 def test_part_that_fails_is_left_alone_for_longer_and_longer(

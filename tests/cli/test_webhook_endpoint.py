@@ -219,8 +219,8 @@ def test_check_names_a_missing_secret(stocked: Shell) -> None:
     [
         ({"disabled": True}, "is disabled"),
         ({"enabled_events": OURS[1:]}, "is not sent: charge.dispute.closed."),
-        ({"enabled_events": [*OURS, "coupon.created"]}, "nobody deals with: coupon.created."),
-        ({"enabled_events": ["*"]}, "nobody deals with: all others."),
+        ({"enabled_events": [*OURS, "coupon.created"]}, "nothing here handles: coupon.created."),
+        ({"enabled_events": ["*"]}, "nothing here handles: all other types."),
     ],
 )
 def test_check_names_what_is_wrong_and_can_set_it_right(

@@ -94,7 +94,10 @@ def choosing(command: Callable[..., None]) -> Callable[..., None]:
         "--since", type=MOMENT, metavar="WHEN", help="Only what arrived since: 2h, 3d, or a date."
     )
     @click.option(
-        "--older-than", type=MOMENT, metavar="WHEN", help="Only what arrived before: 2h, 3d, …"
+        "--older-than",
+        type=MOMENT,
+        metavar="WHEN",
+        help="Only what arrived before: 2h, 3d, or a date.",
     )
     @wraps(command)
     def run(*args: Any, **kwargs: Any) -> None:

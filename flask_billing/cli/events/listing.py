@@ -39,6 +39,8 @@ def list_events(choice: Choice, limit: int) -> None:
     newest = (BillingEvent.received_at.desc(), BillingEvent.id.desc())
     query = select(BillingEvent).where(condition).order_by(*newest).limit(limit)
     found = list(session.scalars(query))
+    if not found and choice.ids:
+        raise click.ClickException("There is no such event.")
     if not found:
         click.echo("There is no such event." if choice else "No event has arrived yet.")
         return

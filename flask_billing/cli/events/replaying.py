@@ -7,11 +7,12 @@ from dataclasses import asdict
 import click
 from sqlalchemy import select
 
-from flask_billing import auditing, events
+from flask_billing import events
 from flask_billing.cli.conditions import when_on
 from flask_billing.cli.event_types import expanded, patterns
 from flask_billing.cli.events.choosing import Choice, choosing
 from flask_billing.cli.events.listing import print_table
+from flask_billing.cli.noting import ALL, noted
 from flask_billing.cli.signed import by_option, plain_refusals
 from flask_billing.models import BillingEvent
 from flask_billing.state import current
@@ -48,7 +49,7 @@ def replay(
     if from_stripe:
         if limit or everything or again or dry_run or choice != _fetchable(choice):
             raise click.UsageError("With --from-stripe go --since, --type and --now only.")
-        _fetch(choice)
+        _fetch(choice, made_by)
     elif not choice and not everything:
         raise click.UsageError("Say which events, by id, --state, --type or age; or --all.")
     else:
@@ -63,11 +64,12 @@ def _fetchable(choice: Choice) -> Choice:
     return Choice(types=choice.types, since=choice.since)
 
 
-def _fetch(choice: Choice) -> None:
+def _fetch(choice: Choice, made_by: str | None) -> None:
     types = expanded(choice.types or patterns())
     if choice.types and types.unknown:
         raise click.BadParameter(f"There is no event type {types.unknown[0]}.", param_hint="--type")
-    seen, new = events.feed_in(choice.since, types.names)
+    with noted("fetch_events", "event", ALL, made_by):
+        seen, new = events.feed_in(choice.since, types.names)
     click.echo(f"Stripe keeps {seen} such events. New here, and waiting: {new}.")
 
 
@@ -87,10 +89,7 @@ def _repeat(
     if not ids:
         raise click.ClickException("There is no such event.")
     name = found[0].stripe_id if len(ids) == 1 else f"{len(ids)} of them"
-    with (
-        plain_refusals(),
-        auditing.noted("repeat_event", "event", name, way="cli", made_by=made_by),
-    ):
+    with plain_refusals(), noted("repeat_event", "event", name, made_by):
         count = events.replay(ids, again=again)
     click.echo(f"Waiting to be processed once more: {count}.")
     if count < len(ids):
