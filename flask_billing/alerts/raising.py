@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,7 +18,7 @@ from flask_billing.signals import spending_alert
 from flask_billing.state import current
 from flask_billing.transactions import fresh_connection, require_clean
 
-__all__ = ["RaiseReport", "raise_due"]
+__all__ = ["RaiseReport", "raise_due", "raise_of"]
 
 #: How many projects are looked up at once.
 _PAGE = 500
@@ -42,20 +41,33 @@ def raise_due(*, stop: Callable[[], bool] = lambda: False) -> RaiseReport:
     :param stop: Asked between two projects whether to leave the rest for later.
     """
     require_clean()
-    done: Counter[str] = Counter()
+    raised = failed = 0
     for project_key in _projects():
         if stop():
             break
-        try:
-            done["raised"] += _raise_of(project_key)
-        except Exception as error:  # noqa: BLE001 - the other projects must not suffer from it
-            current().db.session.rollback()
-            # Its text may hold a statement with its parameters.
-            current_app.logger.warning(
-                "The spending alerts of project %s failed: %s", project_key, type(error).__name__
-            )
-            done["failed"] += 1
-    return RaiseReport(raised=done["raised"], failed=done["failed"])
+        count = raise_of(project_key)
+        if count is None:
+            failed += 1
+        else:
+            raised += count
+    return RaiseReport(raised=raised, failed=failed)
+
+
+def raise_of(project_key: str) -> int | None:
+    """Raise what is due of one project; commits the session.
+
+    :returns: How many alerts that is; `None` where it failed, which is logged: the next look goes
+        on with what is not marked by then.
+    """
+    try:
+        return _raise_of(project_key)
+    except Exception as error:  # noqa: BLE001 - nobody else must suffer from it
+        current().db.session.rollback()
+        # Its text may hold a statement with its parameters.
+        current_app.logger.warning(
+            "The spending alerts of project %s failed: %s", project_key, type(error).__name__
+        )
+        return None
 
 
 def _projects() -> Iterator[str]:
@@ -85,13 +97,14 @@ def _projects() -> Iterator[str]:
 
 
 def _raise_of(project_key: str) -> int:
-    """Raise what is due of one project, and return how many alerts that is."""
     session = current().db.session
     running = invoicing.running(project_key)
     month, spent = month_of(running.period.start), running.priced.subtotal
     due = (
         select(SpendingAlert.id, SpendingAlert.amount)
+        .join(BilledProjectRow, BilledProjectRow.project_key == SpendingAlert.project_key)
         .where(
+            BilledProjectRow.ended_at.is_(None),
             SpendingAlert.project_key == project_key,
             SpendingAlert.currency == running.currency,
             SpendingAlert.amount <= spent,

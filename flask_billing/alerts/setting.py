@@ -9,6 +9,7 @@ from sqlalchemy import Connection, delete, func, select, update
 
 from flask_billing import clock, invoicing, money
 from flask_billing.alerts.labels import clean
+from flask_billing.alerts.raising import raise_of
 from flask_billing.errors import AlertRefused
 from flask_billing.models import BilledProjectRow, SpendingAlert, table_of
 from flask_billing.periods import month_of
@@ -27,6 +28,8 @@ def set_alert(
     project_key: str, amount: int, *, label: str | None = None, stops_creation: bool = False
 ) -> SpendingAlert:
     """Have a project's members told once a month when its usage costs so much; commits the session.
+
+    Where the running month costs that already, the alert is raised at once.
 
     :param amount: In minor units of the project's currency, above 0.
     :param label: A word of the member's own, at most 40 characters.
@@ -54,6 +57,7 @@ def set_alert(
     except BaseException:
         session.rollback()
         raise
+    raise_of(project_key)
     return alert
 
 
@@ -61,7 +65,7 @@ def change_alert(project_key: str, alert_id: UUID, amount: int) -> SpendingAlert
     """Give an alert another amount; commits the session.
 
     Where the month costs less than that so far, the alert is no longer raised, and what it stopped
-    goes on.
+    goes on; where it costs that already, it is raised at once.
 
     :returns: `None` where the project has no such alert.
     :raises AlertRefused: The amount can't be meant.
@@ -82,6 +86,8 @@ def change_alert(project_key: str, alert_id: UUID, amount: int) -> SpendingAlert
     except BaseException:
         session.rollback()
         raise
+    if alert is not None:
+        raise_of(project_key)
     return alert
 
 

@@ -163,6 +163,64 @@ def test_limit_raised_above_the_total_lets_go_on(app: Flask, told: list[Any]) ->
         assert [(amount, spent) for _, amount, spent, _ in told] == [(1000, 3000), (3001, 3001)]
 
 
+def test_alert_below_the_total_is_raised_as_it_is_set(app: Flask, told: list[Any]) -> None:
+    with app.app_context():
+        for key in ("1", "2"):
+            cost(key, 1000)
+
+        limit = alerts.set_alert("1", 1000, stops_creation=True)
+        alerts.set_alert("1", 1001, stops_creation=True)
+
+        assert limit.raised_for == datetime(2026, 6, 1, tzinfo=UTC)
+        assert (stopped_until("1"), stopped_until("2")) == (JULY, None)
+        assert told == [("1", 1000, 1000, "usd")]
+        assert db.session.query(Notification.alert_id).distinct().all() == [(limit.id,)]
+        assert raised() == 0
+
+
+def test_limit_that_is_changed_to_less_than_the_total_stops_at_once(
+    app: Flask, told: list[Any]
+) -> None:
+    with app.app_context():
+        limit = alerts.set_alert("1", 2000, stops_creation=True)
+        other = alerts.set_alert("2", 2000, stops_creation=True)
+        for key in ("1", "2"):
+            cost(key, 1000)
+
+        alerts.change_alert("1", limit.id, 999)
+        alerts.change_alert("1", other.id, 999)
+
+        assert (stopped_until("1"), stopped_until("2")) == (JULY, None)
+        assert told == [("1", 999, 1000, "usd")]
+        assert raised() == 0
+
+
+def test_alert_is_set_though_it_cannot_be_told_of(app: Flask, told: list[Any]) -> None:
+    with app.app_context():
+        cost("1", 1000)
+
+        def fail(sender: Flask, **_: Any) -> None:
+            raise OSError("The mail server said: ann@example.com is unknown")
+
+        with spending_alert.connected_to(fail, sender=app):
+            limit = alerts.set_alert("1", 1000, stops_creation=True)
+
+        assert alerts.alerts_of("1") == [limit]
+        assert stopped_until("1") == JULY
+
+
+def test_alert_of_a_project_that_ended_is_not_raised(app: Flask, told: list[Any]) -> None:
+    with app.app_context():
+        cost("1", 1000)
+        ended = update(BilledProjectRow).values(ended_at=datetime(2026, 6, 15, tzinfo=UTC))
+        db.session.execute(ended.where(BilledProjectRow.project_key == "1"))
+        db.session.commit()
+
+        alerts.set_alert("1", 1000)
+
+        assert told == []
+
+
 def test_alert_that_is_removed_meanwhile_is_not_raised(app: Flask, told: list[Any]) -> None:
     with app.app_context():
         first, second = (alerts.set_alert("1", n, stops_creation=True).id for n in (1000, 2000))
