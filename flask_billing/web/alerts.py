@@ -59,8 +59,8 @@ class AlertForm(FlaskForm):
     stops_creation = BooleanField(
         N_("Make it a limit"),
         description=N_(
-            "Nothing that costs can be created once it is reached, until the month is over. What "
-            "is running goes on."
+            "Nothing that costs money can be created once it is reached, until the month is over. "
+            "What is running goes on."
         ),
     )
 

@@ -62,13 +62,13 @@ def _asks_for_json() -> bool:
 def _sentence(error: PaymentMethodRequired) -> str:
     if isinstance(error, PaymentOverdue):
         return gettext(
-            "An invoice of this project could not be paid. Nothing that costs can be created until "
-            "it is."
+            "An invoice of this project could not be paid. Nothing that costs money can be created "
+            "until it is."
         )
     if isinstance(error, SpendingLimitReached):
         return gettext(
-            "A spending limit of this project is reached, so nothing that costs can be created "
-            "until the month is over."
+            "A spending limit of this project is reached, so nothing that costs money can be "
+            "created until the month is over."
         )
     if error.resource is None:
         return gettext("Add a payment method to go on.")

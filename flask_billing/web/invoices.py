@@ -15,6 +15,7 @@ from flask_billing.web import amounts, downloads, presenters
 from flask_billing.web.access import can_manage, project_of
 from flask_billing.web.forms import ActionForm
 from flask_billing.web.looking import Look, look_at
+from flask_billing.web.safe_next import local_path
 
 if TYPE_CHECKING:
     from flask import Response
@@ -60,6 +61,8 @@ def invoice(project_id: Any, invoice_id: UUID) -> str:
     if after and not lines:
         abort(404)
     whole = Span(found.period_start, found.period_end)
+    groups = invoicing.groups_of(found)
+    sections = presenters.sections_of(groups, found.currency)
     return render_template(
         "billing/invoice.html",
         project=project,
@@ -68,10 +71,12 @@ def invoice(project_id: Any, invoice_id: UUID) -> str:
         can_manage=can_manage(project),
         currency=found.currency.upper(),
         invoice=presenters.invoice_shown(progress),
+        next=local_path(request.args.get("next")),
         document=look.document,
         missing=look.missing,
-        sections=presenters.sections_of(invoicing.groups_of(found), found.currency),
-        sum_rows=presenters.sums_of(found, found.currency, is_final=True),
+        sections=sections,
+        cap_note=presenters.cap_note((section.minutes for section in sections), whole),
+        sum_rows=presenters.sums_of(found, groups, found.currency, is_final=True),
         settled_rows=presenters.settled_of(progress.collection, found.currency),
         rows=presenters.lines_of(lines, project, whole, found.currency),
         **_payments(progress, look, project),

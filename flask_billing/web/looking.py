@@ -26,7 +26,7 @@ __all__ = ["Look", "look_at"]
 T = TypeVar("T")
 
 #: Not issued: the processor has nothing to show of it, and nothing was tried.
-_NO_DOCUMENT = frozenset({None, "draft", "deleted"})
+_NO_DOCUMENT = frozenset({None, "draft", "leaving", "deleted"})
 #: Somebody may have paid it there meanwhile.
 _MAY_CHANGE = frozenset({"open", "uncollectible"})
 

@@ -15,6 +15,7 @@ from flask_billing.web import presenters
 from flask_billing.web.access import actor_id, project_of
 from flask_billing.web.forms import ActionForm
 from flask_billing.web.i18n import N_, gettext
+from flask_billing.web.safe_next import local_path
 
 if TYPE_CHECKING:
     from werkzeug.wrappers import Response as BaseResponse
@@ -43,8 +44,8 @@ _OUTCOMES = {
     ),
     "needs_action": (
         N_(
-            "Your bank wants you to confirm this payment, and nothing was charged yet. You can "
-            "confirm it on Stripe's page."
+            "Your bank wants you to confirm this payment, and nothing was charged yet. Pay on "
+            "Stripe's page, where you can confirm it."
         ),
         "warning",
     ),
@@ -85,12 +86,17 @@ _NOT_NOW = (
     ),
     "warning",
 )
+_FOR_STAFF = N_(
+    "This invoice can't be paid right now, and trying again will not help. The people who run this "
+    "site have to look into it."
+)
 
 
 def pay(project_id: Any, invoice_id: UUID) -> BaseResponse:
     """Charge an invoice to the chosen payment method, and say what came of it.
 
-    Sent twice it pays once: the second time finds it paid or under way.
+    Sent twice it pays once: the second time finds it paid or under way. Who came from elsewhere is
+    taken back there once it is paid.
     """
     project = project_of(project_id, to_change=True)
     ActionForm().check()
@@ -102,11 +108,14 @@ def pay(project_id: Any, invoice_id: UUID) -> BaseResponse:
     try:
         attempt = collecting.pay_now(invoice_id, method_id, made_by=actor_id())
     except CollectingRefused as refused:
-        _tell(*_REFUSED.get(refused.reason, _NOT_NOW))
+        _tell(*_refusal(refused, invoice_id))
     except GatewayError as error:
         _tell_of_trouble(error, invoice_id)
     else:
         _tell(*_outcome(attempt))
+    way_back = local_path(request.form.get("next"))
+    if way_back is not None and presenters.progress_of(invoice_id).situation == "paid":
+        return redirect(way_back, 303)
     return _to_invoice(project_id, invoice_id)
 
 
@@ -118,7 +127,7 @@ def pay_on_page(project_id: Any, invoice_id: UUID) -> BaseResponse:
     try:
         address = collecting.page_for_owner(invoice_id)
     except CollectingRefused as refused:
-        _tell(*_REFUSED.get(refused.reason, _NOT_NOW))
+        _tell(*_refusal(refused, invoice_id))
     except GatewayError as error:
         _tell_of_trouble(error, invoice_id)
     else:
@@ -164,6 +173,13 @@ def _outcome(attempt: PaymentAttempt) -> tuple[str, str]:
     return _OUTCOMES.get(state, _NOT_EXECUTED)
 
 
+def _refusal(refused: CollectingRefused, invoice_id: UUID) -> tuple[str, str]:
+    """Return what to tell where nothing was tried; only staff can set a parked invoice going."""
+    if refused.reason == "state" and presenters.progress_of(invoice_id).situation == "parked":
+        return _FOR_STAFF, "warning"
+    return _REFUSED.get(refused.reason, _NOT_NOW)
+
+
 def _tell(words: str, category: str) -> None:
     flash(gettext(words), category)
 
@@ -179,15 +195,12 @@ def _tell_of_trouble(error: GatewayError, invoice_id: UUID) -> None:
         )
         return
     current_app.logger.warning("Invoice %s can't be paid: %s.", invoice_id, error.code)
-    _tell(
-        N_(
-            "This invoice can't be paid right now, and trying again will not help. The people who "
-            "run this site have to look into it."
-        ),
-        "error",
-    )
+    _tell(_FOR_STAFF, "error")
 
 
 def _to_invoice(project_id: Any, invoice_id: UUID) -> BaseResponse:
-    address = url_for("billing.invoice", project_id=project_id, invoice_id=invoice_id)
+    way_back = local_path(request.form.get("next"))
+    address = url_for(
+        "billing.invoice", project_id=project_id, invoice_id=invoice_id, next=way_back
+    )
     return redirect(address, 303)

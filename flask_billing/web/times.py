@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import UTC, date, datetime, timedelta
 
 from babel.dates import format_interval, format_skeleton, format_timedelta
@@ -11,6 +12,11 @@ from flask_billing.periods import Span, month_of
 from flask_billing.web.i18n import locale
 
 __all__ = ["day", "distance", "last_day", "moment", "month", "period"]
+
+_DAY = 24 * 60 * 60
+_MONTH = 1461 * _DAY // 48
+#: Years and months on average, weeks, days, hours, minutes and seconds: each in seconds.
+_UNITS = (12 * _MONTH, _MONTH, 7 * _DAY, _DAY, 60 * 60, 60, 1)
 
 
 def moment(at: datetime) -> str:
@@ -26,8 +32,15 @@ def moment(at: datetime) -> str:
 
 
 def distance(at: datetime) -> str:
-    """Return how far away a moment is, roughly, such as "2 hours ago" or "in 5 minutes"."""
-    return format_timedelta(at - clock.now(), add_direction=True, locale=locale())
+    """Return how far away a moment is, roughly, such as "2 hours ago" or "in 5 minutes".
+
+    Months and years are counted when they are full: six weeks and a half are not yet two months.
+    """
+    seconds = math.floor((at - clock.now()).total_seconds())
+    unit = next(unit for unit in _UNITS if unit <= max(abs(seconds), 1))
+    count = int(seconds / unit) if unit >= _MONTH else round(seconds / unit)
+    whole = timedelta(seconds=count * unit)
+    return format_timedelta(whole, threshold=1, add_direction=True, locale=locale())
 
 
 def day(of: date) -> str:

@@ -41,20 +41,24 @@ def usage(project_id: Any) -> str | Response | BaseResponse:
         return make_response(render_template(unpriced, project=project, project_id=project_id), 503)
     if not _is_open(running, month):
         return redirect(_invoice_address("billing.invoice", project_id, key, month), 303)
+    priced = running.priced
     resources, count = presenters.by_resource(
-        running.priced.lines, project, running.currency, page=page, size=_RESOURCES
+        priced.lines, project, running.currency, page=page, size=_RESOURCES
     )
     if page > 1 and not resources:
         abort(404)
     earlier = invoicing.invoices_of(key, limit=_MONTHS)
+    sections = presenters.sections_of(priced.groups, running.currency)
+    counted = Span(running.period.start, running.until)
     return render_template(
         "billing/usage.html",
         project=project,
         project_id=project_id,
         currency=running.currency.upper(),
         month=presenters.month_shown(running),
-        sections=presenters.sections_of(running.priced.groups, running.currency),
-        sum_rows=presenters.sums_of(running.priced, running.currency, is_final=False),
+        sections=sections,
+        cap_note=presenters.cap_note((section.minutes for section in sections), counted),
+        sum_rows=presenters.sums_of(priced, priced.groups, running.currency, is_final=False),
         resources=resources,
         resource_count=count,
         page=page,

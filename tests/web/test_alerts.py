@@ -193,6 +193,21 @@ def test_guard_sends_whom_a_limit_stops_to_the_billing_page(app: Flask, person: 
     assert client.post("/servers").status_code == 201
 
 
+def test_limit_that_is_passed_already_holds_at_once(app: Flask, person: Person) -> None:
+    person.save_card()
+    add_record(app, "1", at(6, 1), quantity=2)
+    client = creating(app)
+    before = client.post("/servers")
+
+    person.send("/alerts", {"amount": "0.01", "stops_creation": "y"})
+
+    assert before.status_code == 201
+    assert client.post("/servers").status_code == 303
+    text = text_of(person.page("/alerts"))
+    assert "passed on Jun 18" in text
+    assert "not reached" not in text
+
+
 def creating(app: Flask) -> FlaskClient:
     """A visitor of the host's own view that creates a server."""
     from tests.host import Server

@@ -91,10 +91,12 @@ def test_invoice_tells_each_deduction(app: Flask, person: Person) -> None:
 
     text = text_of(page_of(person, june))
     assert "12.5% off" in text
+    # 80,640 minutes less 10,000 that are free, at 0.0003843751.
+    assert text.count("Amount 23.76 27.15 before discounts") == 2
     assert "10,000 min free" in text
     assert "Adjustment outage in may Amount -2.50" in text
-    assert re.search(r"Usage, after discounts of \d\.\d\d USD \d\d\.\d\d", text)
-    assert "Adjustments and late usage -2.50" in text
+    assert "Usage, after discounts of 3.39 USD 23.76 Adjustments -2.50" in text
+    assert text.count("-2.50") == 2
     assert "Paid from credit -10.00" in text
 
 
@@ -107,7 +109,32 @@ def test_late_usage_is_named_as_such(app: Flask, person: Person) -> None:
     text = text_of(page_of(person, august))
     assert "API call, reported late" in text
     assert "reported late · Jul 30, 2026" in text
-    assert "Adjustments and late usage 5.00" in text
+    assert "Usage 21.13 Due before tax 21.13 USD" in text
+
+
+def test_month_that_is_longer_than_what_is_charged_says_so(app: Flask, person: Person) -> None:
+    add_record(app, "1", at(6, 1), at(7, 1))
+    add_record(app, "2", at(7, 1), at(7, 2))
+
+    june, july = close(app)
+
+    note = "A month counts 28 days (40,320 min) at most, so that every month costs the same."
+    long, short = text_of(page_of(person, june)), text_of(page_of(person, july))
+    assert note in long
+    assert "Used 40,320 min the most of a month" in long
+    assert note not in short
+    assert "the most of a month" not in short
+
+
+def test_parts_that_are_the_most_of_a_month_together_say_so(app: Flask, person: Person) -> None:
+    add_record(app, "1", at(6, 1), at(6, 10))
+    add_record(app, "1", at(6, 10), at(7, 1), quantity=2)
+
+    [june] = close(app)
+
+    text = plain(text_of(page_of(person, june)))
+    assert "Used 12,096 min the most of a month" in text
+    assert "Used 2 x 28,224 min the most of a month" in text
 
 
 def test_what_is_too_little_to_charge_is_carried_over_visibly(app: Flask, person: Person) -> None:
@@ -163,8 +190,22 @@ def test_void_invoice_says_that_nothing_has_to_be_paid(app: Flask, person: Perso
     page, listed = page_of(person, june), person.page("/invoices")
 
     assert "This invoice is void: nothing has to be paid for it." in text_of(page)
+    assert "credit" not in text_of(page)
     assert "billing-struck" in page.text
     assert "June 2026 State void" in text_of(listed)
+
+
+def test_void_invoice_says_that_its_credit_was_given_back(app: Flask, person: Person) -> None:
+    add_record(app, "1", at(6, 1), at(7, 1))
+    with app.app_context(), clock.moved(lambda: at(6, 2)):
+        credits.grant("1", 1000, reason="goodwill")
+    [june] = close(app)
+    with app.app_context():
+        invoicing.void(june, reason="mistake")
+
+    page = page_of(person, june)
+
+    assert "What it took from your credit was given back." in text_of(page)
 
 
 def test_file_of_a_void_invoice_says_so(app: Flask, person: Person) -> None:

@@ -77,7 +77,7 @@ def test_past_due_comes_first_and_says_what_hangs_on_it(app: Flask, person: Pers
 
     status = status_of(page)
     assert "The invoice for August 2026 is past due: 16.13 USD." in plain(status)
-    assert "Until it is paid no new resources can be created." in status
+    assert "Until it is paid, no new resources can be created." in status
     assert step_of(page).endswith(f"{august}#billing-pay")
     assert "billing-status--bad" in page.text
 
@@ -110,9 +110,9 @@ def test_confirmation_leads_to_the_invoice(app: Flask, person: Person) -> None:
     page = person.page()
 
     status = status_of(page)
-    assert "Your bank wants you to confirm a payment of 16.13 USD." in plain(status)
-    assert "Confirm it by Sep 8 to keep creating resources." in status
-    assert status.endswith("Confirm the payment")
+    assert "Your bank wanted you to confirm a payment of 16.13 USD." in plain(status)
+    assert "You can do that on Stripe's page. Pay it by Sep 8 to keep creating" in status
+    assert status.endswith("Pay this invoice")
     assert step_of(page).endswith(f"{july}#billing-pay")
 
 
@@ -151,8 +151,8 @@ def test_step_that_lifts_past_due_is_told_with_it(app: Flask, person: Person) ->
 
     status = status_of(page)
     assert "The invoice for July 2026 is past due" in status
-    assert "Your bank wants you to confirm the payment. Until it is paid" in status
-    assert status.endswith("Confirm the payment")
+    assert "Your bank wanted you to confirm the payment. You can do that on Stripe's page" in status
+    assert status.endswith("Pay this invoice")
 
 
 def test_whoever_was_refused_for_it_is_told_to_pay(app: Flask, person: Person) -> None:
@@ -163,6 +163,7 @@ def test_whoever_was_refused_for_it_is_told_to_pay(app: Flask, person: Person) -
     page = person.page("?next=/servers/new")
 
     assert status_of(page).startswith("Pay the invoice to go on.")
+    assert step_of(page).endswith(f"{july}?next=/servers/new#billing-pay")
 
 
 @pytest.mark.parametrize("state", ["sending", "processing"])

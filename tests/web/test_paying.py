@@ -76,9 +76,13 @@ def states_of(app: Flask, invoice_id: UUID) -> list[str]:
 
 
 def pay(
-    person: Person, invoice_id: UUID, method_id: UUID, amount: int | str = 1613
+    person: Person,
+    invoice_id: UUID,
+    method_id: UUID,
+    amount: int | str = 1613,
+    way_back: str = "",
 ) -> TestResponse:
-    data = {"payment_method": str(method_id), "amount": str(amount)}
+    data = {"payment_method": str(method_id), "amount": str(amount), "next": way_back}
     return person.send(f"/invoices/{invoice_id}/pay", data)
 
 
@@ -138,6 +142,31 @@ def test_chosen_method_pays_at_once(app: Flask, person: Person) -> None:
     assert "Due before tax 16.13 USD Paid 16.13 Left to pay 0.00 USD" in text
     assert "<form" not in page.text
     assert paid_charges(person) == [1613]
+
+
+def test_who_came_from_elsewhere_is_taken_back_once_it_is_paid(app: Flask, person: Person) -> None:
+    august = owe(app, person)
+    person.save_card(VISA)
+    failing, visa = method_ids(app)
+    offered = person.page(f"/invoices/{august}?next=/servers/new")
+
+    declined = pay(person, august, failing, way_back="/servers/new")
+    paid = pay(person, august, visa, way_back="/servers/new")
+
+    assert offered.text.count('name="next" value="/servers/new"') == 2
+    assert declined.location == f"/projects/1/billing/invoices/{august}?next=/servers/new"
+    assert paid.location == "/servers/new"
+
+
+@pytest.mark.parametrize("way_back", ["https://evil.example/", "//evil.example/", "javascript:x"])
+def test_way_back_to_another_site_is_not_taken(app: Flask, person: Person, way_back: str) -> None:
+    august = owe(app, person)
+    person.save_card(VISA)
+
+    response = pay(person, august, method_ids(app)[1], way_back=way_back)
+
+    assert response.location == f"/projects/1/billing/invoices/{august}"
+    assert way_back not in person.page(f"/invoices/{august}?next={way_back}").text
 
 
 def test_decline_is_told_calmly_with_what_is_left_to_do(app: Flask, person: Person) -> None:
@@ -329,6 +358,20 @@ def test_who_may_not_manage_sees_and_does_not_pay(app: Flask, person: Person) ->
     assert person.send(f"/invoices/{august}/pay-on-page").status_code == 403
 
 
+def test_method_that_did_not_pay_says_so_until_it_does(app: Flask, person: Person) -> None:
+    august = owe(app, person)
+    person.save_card(VISA)
+    failing, visa = method_ids(app)
+    with clock.moved(lambda: at(9, 3)):
+        pay(person, august, visa)
+        told = text_of(person.page())
+    add_attempt(app, august, failing, state="succeeded", created_at=at(9, 4))
+
+    assert "Visa ending in 0341 valid until" in told
+    assert told.count("declined on Sep 2") == 1
+    assert "declined on" not in text_of(person.page())
+
+
 # On the processor's page
 
 
@@ -343,7 +386,8 @@ def test_bank_that_wants_its_customer_leads_to_the_processors_page(
     page = person.page(f"/invoices/{august}")
     text = text_of(page)
     assert "Your bank wants you to confirm this payment" in text
-    assert "Confirm the payment on Stripe's page" in text
+    assert "there you can confirm what your bank asks for" in text
+    assert "Pay on Stripe's page" in text
     assert "That page is Stripe's, our payment processor." in text
     assert "Visa ending in 3184 What came of it your bank wanted you to confirm it" in text
     assert primary_buttons(page) == 1
@@ -368,10 +412,12 @@ def test_who_comes_back_from_the_processors_page_sees_what_came_of_it(
     stripe_id = collection_of(app, august).stripe_id or ""
     person.sandbox.pay_invoice(stripe_id, card=CONFIRMING, authenticate=True)
 
-    text = text_of(person.page(f"/invoices/{august}"))
+    page = person.page(f"/invoices/{august}?next=/servers/new")
 
+    text = text_of(page)
     assert "State paid" in text
     assert "On Stripe's page What came of it paid" in text
+    assert re.search(r'href="/servers/new">Go back to what you were doing<', page.text)
     assert paid_charges(person) == [1613]
 
 
@@ -382,6 +428,20 @@ def test_processors_page_of_a_paid_invoice_is_not_opened(app: Flask, person: Per
 
     assert response.location == f"/projects/1/billing/invoices/{august}"
     assert flashes(person)[-1] == "This invoice is paid already. Nothing more was charged."
+
+
+def test_parked_invoice_is_left_to_the_people_who_run_the_site(app: Flask, person: Person) -> None:
+    august = owe(app, person)
+    set_back(app, august, state="parked", reason="issued_twice", next_try_at=None)
+
+    for response in (
+        person.send(f"/invoices/{august}/pay-on-page"),
+        pay(person, august, method_ids(app)[0]),
+    ):
+        assert response.location == f"/projects/1/billing/invoices/{august}"
+        assert flashes(person)[-1].endswith("The people who run this site have to look into it.")
+    assert collection_of(app, august).owner_until is None
+    assert states_of(app, august) == ["declined"]
 
 
 # While the processor is in trouble
@@ -492,6 +552,28 @@ def test_refunds_and_credit_notes_are_listed(app: Flask, person: Person) -> None
 
 
 @pytest.mark.parametrize(
+    ("sums", "told"),
+    [
+        ({"paid": 1613, "credited": 100}, "Paid, of which 1.00 USD was given back 16.13"),
+        ({"paid": 1513, "credited": 100}, "Taken off 1.00 Paid 15.13"),
+        (
+            {"paid": 1513, "credited": 300},
+            "Taken off 1.00 Paid, of which 2.00 USD was given back 15.13",
+        ),
+    ],
+)
+def test_what_came_of_an_invoice_adds_up(
+    app: Flask, person: Person, sums: dict[str, int], told: str
+) -> None:
+    august = owe(app, person, VISA)
+    set_back(app, august, remaining=0, **sums)
+
+    text = text_of(person.page(f"/invoices/{august}"))
+
+    assert f"Due before tax 16.13 USD {told} Left to pay 0.00 USD" in text
+
+
+@pytest.mark.parametrize(
     ("decline_code", "words"),
     [
         ("insufficient_funds", "declined: there was not enough money"),
@@ -523,6 +605,7 @@ def test_void_invoice_can_not_be_paid(app: Flask, person: Person) -> None:
     page = person.page(f"/invoices/{august}")
 
     assert "This invoice is void" in text_of(page)
+    assert "Left to pay" not in text_of(page)
     assert "<form" not in page.text
     with app.app_context():
         assert db.session.get_one(Invoice, august).state == "void"

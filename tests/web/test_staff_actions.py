@@ -126,8 +126,8 @@ def test_retry_tries_every_method_again(app: Flask, person: Person) -> None:
     assert state_of(app, august) == ("paid", "done")
     assert noted(app) == [("retry", "done", None, "staff-7")]
     text = text_of(person.client.get(f"{LIST}/{august}"))
-    assert "Try by staff over 16.13 USD: it was paid. By staff-7." in text
-    assert "Staff: Try again: done. By staff-7." in text
+    assert "Try by staff over 16.13 USD: it was paid. By the person with the id staff-7." in text
+    assert "Staff: Try again: done. By the person with the id staff-7." in text
 
 
 def test_retry_in_vain_says_where_the_invoice_stands(app: Flask, person: Person) -> None:
@@ -135,7 +135,7 @@ def test_retry_in_vain_says_where_the_invoice_stands(app: Flask, person: Person)
 
     response = do(person, f"{LIST}/{august}/retry")
 
-    assert "It was tried. The invoice is now: waiting." in told(person, response)
+    assert "It was tried: declined. The invoice is now: waiting." in told(person, response)
 
 
 def test_retry_that_stripe_does_not_answer_says_so(app: Flask, person: Person) -> None:
@@ -213,7 +213,7 @@ def test_refund_gives_back_all_or_a_part(
 def test_credit_on_an_open_invoice_lowers_what_is_to_be_paid(app: Flask, person: Person) -> None:
     august = owe(app, person)
 
-    response = do(person, f"{LIST}/{august}/refund", amount="6.13", reason="outage")
+    response = do(person, f"{LIST}/{august}/lower", amount="6.13", reason="outage")
 
     assert "6.13 USD less are to be paid now." in told(person, response)
     assert "Left to pay 10.00 USD" in text_of(person.client.get(f"{LIST}/{august}"))
@@ -270,10 +270,10 @@ def test_what_makes_no_sense_is_not_asked(app: Flask, person: Person) -> None:
     [
         ("write-off", {}, "Enter a reason."),
         ("write-off", {"reason": "for Ada Lovelace"}, "Write one word of small letters"),
-        ("refund", {"reason": "outage", "amount": "1,50"}, "with a point."),
-        ("refund", {"reason": "outage", "amount": "0.00"}, "Enter an amount above 0"),
-        ("refund", {"reason": "outage", "amount": "1.005"}, "more decimals than the currency"),
-        ("refund", {"reason": "outage", "amount": "1e3"}, "Enter an amount above 0"),
+        ("lower", {"reason": "outage", "amount": "1,50"}, "with a point."),
+        ("lower", {"reason": "outage", "amount": "0.00"}, "Enter an amount above 0"),
+        ("lower", {"reason": "outage", "amount": "1.005"}, "more decimals than the currency"),
+        ("lower", {"reason": "outage", "amount": "1e3"}, "Enter an amount above 0"),
         ("void", {"reason": "outage", "month": "never"}, "Not a valid choice"),
     ],
 )

@@ -11,6 +11,7 @@ from uuid import UUID
 import pytest
 from flask import Flask, request
 from flask.testing import FlaskClient
+from sqlalchemy import null
 
 from flask_billing import (
     AuditEntry,
@@ -23,11 +24,16 @@ from flask_billing import (
     PaymentMethod,
     auditing,
     clock,
+    projects,
 )
+from flask_billing.cli.timeline import standing
+from flask_billing.cli.unclosed import of_closing
 from flask_billing.ids import uuid7
-from flask_billing.models import BilledProjectRow, BillingInfo, BillingWorker
+from flask_billing.invoicing import PARKED_BECAUSE
+from flask_billing.models import BilledProjectRow, BillingEvent, BillingInfo, BillingWorker
 from flask_billing.web.staff import keyset
 from flask_billing.web.staff.standings import STANDINGS, standing_of
+from flask_billing.web.staff.words import of_project_parking
 from tests.host import Project, billing, create_app, db
 from tests.web.owing import add_attempt
 from tests.web.spending import at
@@ -50,7 +56,7 @@ ADDRESSES = [
     *(
         (method, f"{LIST}/{UNKNOWN}/{deed}")
         for method in ("GET", "POST")
-        for deed in ("retry", "unpark", "refund", "write-off", "void")
+        for deed in ("retry", "unpark", "refund", "lower", "write-off", "void")
     ),
 ]
 
@@ -216,7 +222,7 @@ def test_list_says_why_and_how_much(app: Flask, staff: FlaskClient) -> None:
 
     text = text_of(staff.get(LIST))
 
-    assert "State parked At Stripe it comes to another amount than here. amount_differs" in text
+    assert "State parked At Stripe it comes to another amount than here. Amount" in text
     assert "State needs its owner A bank wants its owner to confirm the payment." in text
     assert "State paid Amount 14.28 USD" in text
 
@@ -358,6 +364,28 @@ def test_what_is_stuck_is_named_with_since_when_and_what_to_do(
     assert set(listed(staff.get(link(page, "Parked invoices")))) == set(ids[:2])
 
 
+def test_of_very_many_that_are_stuck_some_are_named_and_all_are_counted(
+    app: Flask, staff: FlaskClient
+) -> None:
+    work(app)
+    many = [
+        an_invoice(
+            month, key="one", collection={"state": "past_due", "state_since": NOW - month * DAY}
+        )
+        for month in range(1, 9)
+    ]
+    oldest_first = [str(invoice.id) for invoice in many[::-1]]
+    store(app, *many)
+
+    page = staff.get(LIST)
+
+    assert "Past due invoices: 8 Since Sep 12, 12:00:00 UTC" in text_of(page)
+    assert "and 3 more" in text_of(page)
+    stuck = page.text[page.text.index("billing-groups") : page.text.index("billing-tallies")]
+    assert re.findall(rf'href="{LIST}/([0-9a-f-]+)"', stuck) == oldest_first[:5]
+    assert staff.get(HEALTH).get_json()["attention"]["invoices_past_due"] == 8
+
+
 def test_try_without_an_outcome_leads_to_its_invoice(app: Flask, staff: FlaskClient) -> None:
     work(app)
     invoice_id, method_id = charged(app)
@@ -380,6 +408,67 @@ def charged(app: Flask, **collection: Any) -> tuple[UUID, UUID]:
     store(app, invoice)
     with app.app_context():
         return invoice_id, db.session.query(PaymentMethod.id).scalar()
+
+
+def test_parked_projects_and_void_months_are_named_as_check_names_them(
+    app: Flask, staff: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Project, "billing_label", "Engineering", raising=False)
+    work(app)
+    with app.app_context():
+        row = db.session.query(BilledProjectRow).filter_by(project_key="1").one()
+        row.parked_reason, row.parked_at, row.closed_until = "awaits_reissue", NOW - DAY, at(9, 1)
+        late = db.session.query(BilledProjectRow).filter_by(project_key="two").one()
+        late.closed_until = at(7, 1)
+        db.session.commit()
+    gone = {"state": "void", "live_marker": null(), "voided_at": NOW - HOUR}
+    store(app, an_invoice(8, key="1", **gone, collection={"state": "done"}))
+
+    text = text_of(staff.get(LIST))
+
+    assert "Nothing is stuck." not in text
+    assert "Months that are not closed: 2 They ended over a day ago." in text
+    assert "Parked projects: 1 Since Sep 19, 12:00:00 UTC (1 day ago)." in text
+    assert "Engineering 1 : The month of a void invoice is to be issued anew first." in text
+    assert "Engineering 1 : August 2026 flask billing close --period 2026-08 --project 1" in text
+    answer = staff.get(HEALTH).get_json()
+    assert answer["failing"]["months_late"] == 2
+    assert answer["attention"]["projects_parked"] == answer["attention"]["months_void"] == 1
+    with app.app_context():
+        found = [each.text for each in of_closing(projects.connection())]
+    assert [text.split(" ")[:2] for text in found] == [
+        ["Project", "1"],
+        ["Periods", "that"],
+        ["2026-08", "of"],
+    ]
+
+
+def test_every_reason_for_parking_a_project_has_words(app: Flask) -> None:
+    with app.test_request_context():
+        assert all(of_project_parking(reason) != reason for reason in PARKED_BECAUSE)
+
+
+def test_what_was_never_brought_to_its_end_is_counted(app: Flask, staff: FlaskClient) -> None:
+    work(app)
+    info = BillingInfo(stripe_id="cus_1")
+    store(app, PaymentMethod(stripe_id="pm_1", billing_info=info, leaving_at=NOW - 2 * HOUR))
+
+    assert "being added or removed for over an hour: 1" in text_of(staff.get(LIST))
+    assert staff.get(HEALTH).get_json()["attention"]["methods_waiting"] == 1
+
+
+def test_what_is_to_be_typed_has_the_id_and_why_has_words(app: Flask, staff: FlaskClient) -> None:
+    work(app)
+    parked = an_invoice(1, collection={"state": "parked", "reason": "refused"})
+    past_due = an_invoice(2, collection={"state": "past_due"})
+    ids = [parked.id, past_due.id]
+    store(app, parked, past_due)
+
+    text = text_of(staff.get(LIST))
+
+    assert f"Stripe refuses it. (1 day ago) flask billing unpark {ids[0]}" in text
+    assert f"{ids[1]} of project one (1 day ago) flask billing retry {ids[1]}" in text
+    assert "past_due" not in text[: text.index("All Parked")]
 
 
 # The story of one
@@ -445,16 +534,16 @@ def test_invoice_tells_its_story_from_closed_to_paid(app: Flask, staff: FlaskCli
 
     text = text_of(page)
     story = [
-        "It was closed; 12.00 USD are due before tax. Sep 1, 01:00:00 UTC",
+        "It was closed; 12.00 USD is due before tax. Sep 1, 01:00:00 UTC",
         "It was issued at Stripe over 14.28 USD. in_1 Sep 2, 01:00:00 UTC",
-        f"Planned try over 10.00 USD: declined. payment_method={method_id}",
-        "card_declined lost_card never_again Sep 2, 02:00:00 UTC",
-        f"Try by staff over 10.00 USD: it was paid. By 42. payment_method={method_id}",
-        "14.28 USD reached Stripe. paid inpay_1 ch_1 Sep 3, 04:00:00 UTC",
+        f"Planned try over 10.00 USD: declined. payment method {method_id}",
+        "card_declined lost_card never again, says the bank Sep 2, 02:00:00 UTC",
+        "Try by staff over 10.00 USD: it was paid. By the person with the id 42. payment method",
+        "14.28 USD reached Stripe. inpay_1 ch_1 Sep 3, 04:00:00 UTC",
         "It is paid. Sep 3, 04:00:00 UTC",
-        "Notification of the payment: sent. receipt members Sep 3, 05:00:00 UTC",
-        "Staff: Give money back: done. By 43. outage web Sep 4",
-        "Refund, with a credit note, of 3.00 USD: done. By 43. outage cn_1 Sep 4",
+        "Notification of the payment, to its members: sent. Sep 3, 05:00:00 UTC",
+        "Staff: Give money back: done. By the person with the id 43. outage on these pages Sep 4",
+        "Refund, with a credit note, of 3.00 USD: done. By the person with the id 43. outage cn_1",
         "A bank asks for the money back. du_1 needs_response Sep 5",
     ]
     places = [text.find(part) for part in story]
@@ -485,6 +574,89 @@ def test_story_of_one_invoice_says_nothing_of_another(app: Flask, staff: FlaskCl
     assert "Planned try" in text_of(staff.get(f"{LIST}/{invoice_id}"))
 
 
+@pytest.mark.parametrize(
+    ("state", "is_told"), [("open", False), ("canceled", False), ("processing", True)]
+)
+def test_payment_is_under_way_only_while_a_bank_has_it(
+    app: Flask, staff: FlaskClient, state: str, is_told: bool
+) -> None:
+    invoice_id, method_id = charged(app)
+    add_attempt(app, invoice_id, method_id, state="declined", code="card_declined")
+    # What Stripe keeps of an invoice that it was asked to charge.
+    payment = {"stripe_id": "inpay_1", "intent_id": "pi_1", "amount": 1428, "currency": "usd"}
+    store(app, InvoicePayment(invoice_id=invoice_id, state=state, **payment))
+
+    text = text_of(staff.get(f"{LIST}/{invoice_id}"))
+
+    said = "A payment of 14.28 USD is under way at a bank. inpay_1 pi_1"
+    assert (said in text) is is_told
+    assert ("inpay_1" in text) is is_told
+    assert "declined" in text
+
+
+def test_payment_that_all_waits_for_stands_where_it_began(app: Flask, staff: FlaskClient) -> None:
+    invoice_id, _ = charged(app, state="processing")
+    payment = {"stripe_id": "inpay_1", "state": "processing", "amount": 1428, "currency": "usd"}
+    store(app, InvoicePayment(invoice_id=invoice_id, **payment))
+
+    text = text_of(staff.get(f"{LIST}/{invoice_id}"))
+
+    assert "is under way at a bank. inpay_1 Sep 19, 12:00:00 UTC (1 day ago)" in text
+
+
+def test_story_keeps_that_it_was_past_due_once_it_is_paid(app: Flask, staff: FlaskClient) -> None:
+    invoice_id, _ = charged(app, state="done", paid_at=NOW - HOUR)
+    stopped = {"kind": "past_due", "topic": "past_due:1", "invoice_id": invoice_id}
+    store(
+        app,
+        *(
+            Notification(
+                role=role,
+                livemode=False,
+                state="skipped",
+                created_at=NOW - DAY,
+                ended_at=NOW,
+                **stopped,
+            )
+            for role in ("members", "billing")
+        ),
+    )
+
+    text = text_of(staff.get(f"{LIST}/{invoice_id}"))
+
+    assert text.count("It became past due.") == 1
+    assert text.index("It became past due. Sep 19, 12:00:00 UTC") < text.index("It is paid.")
+    assert "to its members: nobody to tell, or nothing to tell any more." in text
+    assert "to its billing e-mail: no address, told as a member already, or nothing" in text
+
+
+def test_story_has_the_failed_tries_on_stripes_own_page(app: Flask, staff: FlaskClient) -> None:
+    """Those of ours are told as such: by our key, or by the time that they took."""
+    invoice_id, method_id = charged(app, issued_at=NOW - DAY)
+    ours = {"state": "declined", "intent_id": "pi_1", "ended_at": NOW - 2 * HOUR}
+    add_attempt(app, invoice_id, method_id, **ours, created_at=NOW - 3 * HOUR)
+
+    def failed(number: int, ago: timedelta, **values: Any) -> BillingEvent:
+        usual = {"type": "payment_intent.payment_failed", "object_id": "pi_1", "livemode": False}
+        return BillingEvent(
+            stripe_id=f"evt_{number}", created_at=NOW - ago, received_at=NOW, **usual | values
+        )
+
+    store(
+        app,
+        failed(1, HOUR),
+        failed(2, HOUR, object_id="pi_2"),
+        failed(3, HOUR, idempotency_key="pay-1"),
+        failed(4, 2.5 * HOUR),
+        failed(5, HOUR, type="payment_intent.created"),
+    )
+
+    text = text_of(staff.get(f"{LIST}/{invoice_id}"))
+
+    assert text.count("A try to pay on Stripe's own page failed.") == 1
+    assert "page failed. evt_1 Sep 20, 11:00:00 UTC" in text
+
+
 def test_invoice_says_what_it_waits_for(app: Flask, staff: FlaskClient) -> None:
     again = NOW + 2 * DAY
     invoice_id, _ = charged(
@@ -493,7 +665,7 @@ def test_invoice_says_what_it_waits_for(app: Flask, staff: FlaskClient) -> None:
 
     text = text_of(staff.get(f"{LIST}/{invoice_id}"))
 
-    assert "It needs a payment method of its owner. payment_method" in text
+    assert "It needs a payment method of its owner. It is tried again." in text
     assert "It is tried again. Sep 22, 12:00:00 UTC (in 2 days)" in text
 
 
@@ -530,14 +702,41 @@ def test_only_what_makes_sense_is_offered(
     assert ("Nothing: its story is over." in text_of(page)) == (not deeds)
 
 
-def test_only_issued_invoices_can_be_refunded(app: Flask, staff: FlaskClient) -> None:
-    invoice_id, _ = charged(app)
-    other = an_invoice(7, key="two", collection={})
-    other_id = other.id
-    store(app, other)
+def test_money_is_given_back_only_where_some_was_paid(app: Flask, staff: FlaskClient) -> None:
+    """What is open is lowered instead, and of what was never issued there is nothing to lower."""
+    issued, _ = charged(app)
+    invoices = {
+        "unissued": an_invoice(7, key="two", collection={}),
+        "paid": an_invoice(6, state="paid", collection={"stripe_id": "in_2", "paid": 1428}),
+        "free": an_invoice(5, state="paid", collection={"stripe_id": "in_3", "paid": 0}),
+    }
+    ids = {"issued": issued, **{name: invoice.id for name, invoice in invoices.items()}}
+    store(app, *invoices.values())
 
-    assert f"{LIST}/{invoice_id}/refund" in staff.get(f"{LIST}/{invoice_id}").text
-    assert f"{LIST}/{other_id}/refund" not in staff.get(f"{LIST}/{other_id}").text
+    offered = {
+        name: re.findall(
+            rf'href="{LIST}/{invoice_id}/(refund|lower)"', staff.get(f"{LIST}/{invoice_id}").text
+        )
+        for name, invoice_id in ids.items()
+    }
+
+    assert offered == {"issued": ["lower"], "unissued": [], "paid": ["refund"], "free": []}
+
+
+def test_nothing_is_left_to_pay_on_a_void_invoice(app: Flask, staff: FlaskClient) -> None:
+    sums = {"state": "done", "stripe_id": "in_2", "total": 1550, "remaining": 1550}
+    void = an_invoice(7, state="void", live_marker=null(), voided_at=NOW, collection=sums)
+    invoice_id = void.id
+    store(app, void)
+
+    text = text_of(staff.get(f"{LIST}/{invoice_id}"))
+
+    assert "Total with tax 15.50 USD" in text
+    assert "Left to pay" not in text
+    with app.app_context():
+        told = list(standing(db.session.get_one(Invoice, invoice_id)))
+    assert "with tax: 15.50 USD" in told
+    assert not any("left to be paid" in line for line in told)
 
 
 # The audit log

@@ -124,7 +124,8 @@ def test_deductions_are_told_one_by_one(app: Flask, person: Person) -> None:
     # (50,040 - 1,000) * 0.0003843751 = 18.849754904, less 10 percent: 16.96.
     assert "1,000 min free" in text
     assert "Usage, after discounts of 1.89 USD 16.96" in text
-    assert "Adjustments and late usage -1.50" in text
+    assert text.count("Amount 16.96 18.85 before discounts") == 2
+    assert text.count("Adjustments") == text.count("Adjustments -1.50") == 1
     assert "Paid from credit -5.00" in text
     assert "To pay so far, before tax 10.46 USD" in text
 
@@ -337,6 +338,45 @@ def test_chart_shows_each_day_and_says_the_same_as_a_sentence_and_a_table(
     assert re.search(r">Jun 4</th><td[^>]*>0.00\N{NO-BREAK SPACE}USD<", page)
     assert ">Jun 18</th>" in page
     assert ">Jun 19</th>" not in page
+
+
+def test_chart_says_where_its_days_are_dearer_than_what_counts(app: Flask, person: Person) -> None:
+    add_uses(app, date(2026, 6, 3), 20_000)
+    before = words_of(person), words_of(person, "")
+
+    with app.app_context(), clock.moved(lambda: at(6, 2)):
+        invoicing.discount("1", 10, reason="partner")
+
+    words = "Each day before discounts."
+    assert not any(words in text for text in before)
+    assert words in words_of(person)
+    assert words in words_of(person, "")
+
+
+def test_month_up_to_now_tells_once_it_is_as_long_as_can_be_charged(
+    app: Flask, person: Person
+) -> None:
+    add_record(app, "1", at(6, 1))
+
+    with clock.moved(lambda: at(6, 28)):
+        before = words_of(person)
+    with clock.moved(lambda: at(6, 30)):
+        after = words_of(person)
+
+    assert "A month counts" not in before
+    assert "A month counts 28 days (40,320 min) at most" in after
+
+
+def test_earlier_months_are_told_as_on_their_invoices(app: Flask, person: Person) -> None:
+    begin(app, at(5, 1))
+    add_record(app, "1", at(5, 1), at(6, 1))
+    with app.app_context(), clock.moved(lambda: at(5, 2)):
+        invoicing.adjust("1", -150, reason="outage")
+
+    with app.app_context():
+        invoicing.close()
+
+    assert "May 2026 14.00 USD before tax All invoices" in words_of(person)
 
 
 def test_use_at_midnight_is_on_the_day_that_begins(app: Flask, person: Person) -> None:
@@ -559,7 +599,18 @@ def test_billing_page_lists_the_last_six_invoices(app: Flask, person: Person) ->
 
     months = re.findall(r">View<span class=\"billing-hidden\">(\w+) 2026</span></a>", page.text)
     assert months == ["August", "July", "June", "May", "April", "March"]
-    assert "All invoices" in page.text
+
+
+def test_all_invoices_are_a_link_away_however_few(app: Flask, person: Person) -> None:
+    begin(app, at(5, 1))
+    without = person.page().text
+    add_record(app, "1", at(5, 1), at(6, 1))
+
+    with app.app_context():
+        invoicing.close()
+
+    assert "All invoices" not in without
+    assert "All invoices" in person.page().text
 
 
 def test_limit_that_is_reached_stands_at_the_top_with_what_leads_on(

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, NamedTuple
 
+from flask_billing import clock
 from flask_billing.web import amounts, i18n, times
 from flask_billing.web.i18n import N_, gettext
 from flask_billing.web.mail.links import link
@@ -183,10 +184,17 @@ def _past_due(facts: Facts) -> Words:
 
 
 def _method_expiring(facts: Facts) -> Words:
+    # A letter may come late.
+    has_expired = facts.method is not None and facts.method.is_expired(clock.now())
+    subject = (
+        N_("A payment method has expired")
+        if has_expired
+        else N_("A payment method expires this month")
+    )
     return Words(
-        gettext("A payment method expires this month"),
+        gettext(subject),
         [
-            *_expiry(facts),
+            *_expiry(facts, has_expired=has_expired),
             gettext("Add another one, so that your next invoice can be paid."),
         ],
         gettext("Add payment method"),
@@ -256,11 +264,16 @@ def _deadline(facts: Facts) -> Iterator[str]:
     yield gettext(meaning, day=_day(facts.until))
 
 
-def _expiry(facts: Facts) -> Iterator[str]:
+def _expiry(facts: Facts, *, has_expired: bool) -> Iterator[str]:
     method = facts.method
     if method is not None and method.exp_year is not None and method.exp_month is not None:
         month = times.month(date(method.exp_year, method.exp_month, 1))
-        yield gettext("%(method)s is valid until %(month)s.", method=name_of(method), month=month)
+        validity = (
+            N_("%(method)s was valid until %(month)s.")
+            if has_expired
+            else N_("%(method)s is valid until %(month)s.")
+        )
+        yield gettext(validity, method=name_of(method), month=month)
 
 
 def _day(at: datetime) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from flask_billing.web.presenters.alerts import ShownAlert, alerts_shown
+from flask_billing.web.presenters.caps import cap_note
 from flask_billing.web.presenters.chart import Chart, chart_of
 from flask_billing.web.presenters.choices import Choice, choices_of
 from flask_billing.web.presenters.details import Details, details_of
@@ -42,6 +43,7 @@ __all__ = [
     "alerts_shown",
     "attempts_of",
     "by_resource",
+    "cap_note",
     "chart_of",
     "choices_of",
     "costly_names",

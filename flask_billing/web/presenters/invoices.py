@@ -37,10 +37,7 @@ _SITUATIONS = {
 }
 #: What is to be done where nothing can be done but to wait, or what only its owner can do.
 _EXPLANATIONS = {
-    "void": N_(
-        "This invoice is void: nothing has to be paid for it. What it took from your credit was "
-        "given back."
-    ),
+    "void": N_("This invoice is void: nothing has to be paid for it."),
     "written_off": N_("This invoice is not asked for any more. There is nothing to do."),
     "due": N_("It will be charged by itself. There is nothing to do."),
     "checking": N_(
@@ -54,7 +51,10 @@ _EXPLANATIONS = {
         "The people who run this site have to look into this invoice. Nothing is charged meanwhile."
     ),
     "past_due": N_("It could not be charged, and nothing more is tried by itself. Pay it now."),
-    "confirmation": N_("Your bank wants you to confirm this payment."),
+    "confirmation": N_(
+        "Your bank wanted you to confirm a payment, and nothing was charged. Pay it on Stripe's "
+        "page: there you can confirm what your bank asks for."
+    ),
     "payment_method": N_(
         "No saved payment method can be charged. Add one, and the invoice is paid with it."
     ),
@@ -69,7 +69,7 @@ _UNKNOWN = ("wait", N_("waiting"))
 
 @dataclass(frozen=True)
 class ShownInvoice:
-    """An invoice in words; `usage` is what was used, `amount` what it comes to.
+    """An invoice in words.
 
     :ivar explanation: What the state means; empty where its name says it all.
     :ivar until: The day until which its owner has to do something, if there is one.
@@ -87,7 +87,6 @@ class ShownInvoice:
     words: str
     explanation: str
     is_void: bool
-    usage: str
     amount: str
     is_before_tax: bool
     line_count: int
@@ -123,7 +122,6 @@ def invoice_shown(progress: Progress) -> ShownInvoice:
         words=gettext(words),
         explanation=_explanation(progress),
         is_void=invoice.state == "void",
-        usage=amounts.money(invoice.subtotal, invoice.currency),
         amount=amounts.money(invoice.due if total is None else total, invoice.currency),
         is_before_tax=total is None and invoice.due > 0,
         line_count=invoice.line_count,
@@ -142,6 +140,11 @@ def _explanation(progress: Progress) -> str:
     situation = progress.situation
     if situation == "transfer":
         return _about_transfer(progress)
+    if situation == "void" and progress.invoice.credit_used:
+        return gettext(
+            "This invoice is void: nothing has to be paid for it. What it took from your credit "
+            "was given back."
+        )
     if situation == "past_due" and progress.needs is not None:
         situation = progress.needs
     words = _EXPLANATIONS.get(situation)

@@ -13,10 +13,12 @@ from sqlalchemy import select
 
 from flask_billing import projects
 from flask_billing.models import Adjustment, InvoiceGroup, InvoiceLine, table_of
+from flask_billing.money import to_minor_units
 from flask_billing.periods import Span
 from flask_billing.pricing import Group, Line
 from flask_billing.web import amounts
 from flask_billing.web.i18n import gettext
+from flask_billing.web.presenters.caps import capped_slots, slot_of
 from flask_billing.web.presenters.rates import ShownRate, rates_of
 from flask_billing.web.presenters.resource_names import Thing, named
 from flask_billing.web.times import period
@@ -40,13 +42,14 @@ _TIMES = "\N{MULTIPLICATION SIGN}"
 
 
 class GroupRow(NamedTuple):
-    """What was used of one rate."""
+    """What was used of one rate; `before` is the amount before discounts, where there are any."""
 
     words: str
     price: str
     used: str
     free: str
     amount: str
+    before: str
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,8 @@ class Section:
     name: str
     amount: str
     rows: Sequence[GroupRow]
+    #: What was used of all that is counted in minutes.
+    minutes: Decimal
 
 
 class ResourceRow(NamedTuple):
@@ -64,6 +69,7 @@ class ResourceRow(NamedTuple):
     words: str
     slots: str
     amount: str
+    before: str
 
 
 class LineRow(NamedTuple):
@@ -73,29 +79,35 @@ class LineRow(NamedTuple):
     notes: Sequence[str]
     used: str
     amount: str
+    before: str = ""
+    #: Says that no more of the month is charged for.
+    most: str = ""
 
 
 @dataclass
 class _Costs:
     slots: list[str] = field(default_factory=list)
     amount: int = 0
+    gross: Decimal = Decimal()
     net: Decimal = Decimal()
 
 
 def sections_of(groups: Iterable[_Group], currency: str) -> list[Section]:
-    """Return what was used, by group: the groups of usage first, then what was added to it.
+    """Return what was used, by group, and what of it was reported late.
 
-    What was carried over is left out: it is a step of the sum below.
+    What was carried over and adjustments are left out: they are steps of the sum below.
     """
-    shown = [group for group in groups if group.kind != "carried"]
+    shown = [group for group in groups if group.kind in {"usage", "late"}]
     rates = rates_of(group.rate_id for group in shown)
     sections = []
     for (kind, name), members in groupby(shown, key=lambda group: (group.kind, group.group_name)):
         of_one = list(members)
-        rows = [_group_row(group, rates, currency) for group in of_one]
+        rows = [_group_row(group, rates[group.rate_id], currency) for group in of_one]
         total = amounts.number(sum(group.amount for group in of_one), currency)
         heading = name if kind == "usage" and len(rows) > 1 else ""
-        sections.append(Section(heading, total, rows))
+        timed = [group for group in of_one if rates[group.rate_id].unit == "minute"]
+        minutes = sum([group.quantity or Decimal() for group in timed], Decimal())
+        sections.append(Section(heading, total, rows, minutes))
     return sections
 
 
@@ -111,6 +123,7 @@ def by_resource(
         if line.kind == "usage":
             one = costs.setdefault(_thing_of(line) if line.resource_id else _NO_RESOURCE, _Costs())
             one.amount += line.amount
+            one.gross += line.gross
             one.net += line.net
             if line.slot and line.slot not in one.slots:
                 one.slots.append(line.slot)
@@ -129,29 +142,43 @@ def lines_of(lines: Sequence[_Line], project: Any, whole: Span, currency: str) -
     rates = rates_of(line.rate_id for line in lines)
     names = named([_thing_of(line) for line in lines if line.resource_id], project)
     reasons = _reasons([line.adjustment_id for line in lines if line.adjustment_id])
-    return [_line_row(line, rates, names, reasons, whole, currency) for line in lines]
+    rows = [_line_row(line, rates, names, reasons, whole, currency) for line in lines]
+    capped = capped_slots(lines)
+    return [
+        row._replace(most=gettext("the most of a month")) if slot_of(line) in capped else row
+        for line, row in zip(lines, rows, strict=True)
+    ]
 
 
 def _thing_of(line: _Line) -> Thing:
     return Thing(line.resource_type or "", line.resource_id or "")
 
 
-def _group_row(group: _Group, rates: Mapping[UUID | None, ShownRate], currency: str) -> GroupRow:
-    amount = amounts.about(group.amount, group.net, currency)
-    rate = rates.get(group.rate_id)
-    if rate is None:
-        return GroupRow(gettext("Adjustments"), "", "", "", amount)
+def _group_row(group: _Group, rate: ShownRate, currency: str) -> GroupRow:
     words = rate.description
     if group.kind == "late":
         words = gettext("%(rate)s, reported late", rate=rate.description)
     return GroupRow(
-        words, rate.price, _used(group.quantity, rate), _free(group.free_quantity, rate), amount
+        words,
+        rate.price,
+        _used(group.quantity, rate),
+        _free(group.free_quantity, rate),
+        amounts.about(group.amount, group.net, currency),
+        _before(group, currency),
     )
 
 
 def _resource_row(name: str, costs: _Costs, currency: str) -> ResourceRow:
     amount = amounts.about(costs.amount, costs.net, currency)
-    return ResourceRow(name, ", ".join(costs.slots), amount)
+    return ResourceRow(name, ", ".join(costs.slots), amount, _before(costs, currency))
+
+
+def _before(costs: _Line | _Group | _Costs, currency: str) -> str:
+    """Return what costs were before discounts; empty where there are none to be seen."""
+    whole = to_minor_units(costs.gross, currency)
+    if costs.gross == costs.net or whole == costs.amount:
+        return ""
+    return gettext("%(amount)s before discounts", amount=amounts.number(whole, currency))
 
 
 def _line_row(
@@ -171,7 +198,8 @@ def _line_row(
         return LineRow(gettext("Adjustment"), [reason] if reason else [], "", amount)
     name = names.get(_thing_of(line))
     notes = _notes(line, rate, whole, is_named=name is not None)
-    return LineRow(name or rate.description, notes, _line_used(line, rate), amount)
+    used, before = _line_used(line, rate), _before(line, currency)
+    return LineRow(name or rate.description, notes, used, amount, before)
 
 
 def _notes(line: _Line, rate: ShownRate, whole: Span, *, is_named: bool) -> list[str]:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TYPE_CHECKING
 from uuid import UUID
 
 from flask_billing import clock
 from flask_billing.web.i18n import N_, gettext
+from flask_billing.web.presenters.declines import declined_last
+from flask_billing.web.times import day
 
 if TYPE_CHECKING:
     from flask_billing.customers import LiveDetails
@@ -93,6 +96,8 @@ class Row:
     is_usable: bool
     is_leaving: bool
     refusal: str | None
+    #: When it was charged last, where that was declined.
+    declined_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -126,6 +131,8 @@ class Method:
 
 def rows_of(methods: Iterable[PaymentMethod]) -> list[Row]:
     """Return what the database knows of `methods`, detached from it."""
+    methods = list(methods)
+    declined = declined_last([method.id for method in methods])
     return [
         Row(
             method.id,
@@ -133,6 +140,7 @@ def rows_of(methods: Iterable[PaymentMethod]) -> list[Row]:
             method.is_usable,
             method.leaving_at is not None,
             method.refusal,
+            declined.get(method.id),
         )
         for method in methods
     ]
@@ -233,6 +241,8 @@ def _states(row: Row, live: PaymentMethodDetails | None, *, is_first: bool) -> I
     expired = live is not None and live.is_expired(now)
     if is_first:
         yield State("good", gettext("tried first"))
+    if row.declined_at is not None and row.refusal is None:
+        yield State("note", gettext("declined on %(day)s", day=day(row.declined_at.date())))
     if row.refusal is not None:
         tone = "note" if row.refusal == "checking" else "bad"
         yield State(tone, gettext(_REFUSALS.get(row.refusal, _REFUSED_HERE)))

@@ -22,6 +22,7 @@ class Month:
     :ivar key: As in ``2026-10``.
     :ivar until: Up to when the usage is counted.
     :ivar has_ended: It is over, and closed soon.
+    :ivar is_discounted: It costs less than its days in the chart, which are before discounts.
     """
 
     key: str
@@ -30,6 +31,7 @@ class Month:
     heading_for: str
     until: str
     has_ended: bool
+    is_discounted: bool
     chart: Chart
 
 
@@ -47,6 +49,7 @@ def month_shown(running: RunningMonth) -> Month:
         heading_for=amounts.money(heading, currency) if used and not has_ended else "",
         until=moment(running.until),
         has_ended=has_ended,
+        is_discounted=priced.gross != priced.subtotal,
         chart=chart_of(running.days, running.period, running.until, currency),
     )
 

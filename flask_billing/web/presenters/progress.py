@@ -16,7 +16,7 @@ __all__ = ["Progress", "pressing_of", "progress_of", "progress_of_all", "waits_f
 
 #: States of a collection in which its owner may pay at once, beside the planned tries.
 _PAYABLE = ("waiting", "past_due", "transfer")
-_NOT_ISSUED = (None, "draft", "deleted")
+_NOT_ISSUED = (None, "draft", "leaving", "deleted")
 
 
 class Progress(NamedTuple):

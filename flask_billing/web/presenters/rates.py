@@ -32,17 +32,16 @@ def rates_of(rate_ids: Iterable[UUID | None]) -> Mapping[UUID | None, ShownRate]
     Only the description is the file's, which may differ from what was used and is charged.
     """
     wanted = {rate_id for rate_id in rate_ids if rate_id is not None}
-    in_file = [rate for rate in current().settings.rates if rate.id in wanted]
+    book = current().settings.rates
     found: dict[UUID | None, ShownRate] = {
-        rate.id: _shown(rate, rate.description) for rate in in_file
+        rate.id: _shown(rate, rate.description) for rate in book if rate.id in wanted
     }
     if wanted:
         rate = table_of(BillingRate).c
         columns = (rate.id, rate.name, rate.unit, rate.unit_price, rate.currency)
         kept = projects.connection().execute(select(*columns).where(rate.id.in_(wanted)))
         for row in kept:
-            in_words = found[row.id].description if row.id in found else row.name
-            found[row.id] = _shown(row, in_words)
+            found[row.id] = _shown(row, book.words_for(row.id, row.name))
     return found
 
 

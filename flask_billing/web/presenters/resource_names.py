@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from flask_billing import projects
 from flask_billing.guard import models, words_for
-from flask_billing.metering.resources import kind_of, reference_of
+from flask_billing.metering.resources import kind_of, reference_of, words_of
 from flask_billing.state import current
 
 __all__ = ["Thing", "named"]
@@ -38,7 +38,7 @@ def named(things: Iterable[Thing], project: Any) -> Mapping[Thing, str]:
     names: dict[Thing, str] = {}
     for resource_type, wanted in ids.items():
         sharing = [model for model in models() if kind_of(model.__mapper__) == resource_type]
-        words = _words(sharing, resource_type)
+        words = _begun(words_of(resource_type))
         names |= {Thing(resource_type, key): f"{words} {key}" for key in wanted}
         for model in sharing:
             names |= _labels(model, wanted, project)
@@ -62,13 +62,6 @@ def _keys(kind: type[Any], texts: Iterable[str]) -> Iterator[Any]:
     for text in texts:
         with suppress(ValueError):
             yield kind(text)
-
-
-def _words(sharing: list[type[Any]], resource_type: str) -> str:
-    """Return what rows of a table are called, where all of them go by one name."""
-    roots = [model for model in sharing if model.__mapper__.inherits is None]
-    candidates = sharing if len(sharing) == 1 else roots
-    return _begun(words_for(candidates[0]) if candidates else resource_type.replace("_", " "))
 
 
 def _begun(words: str) -> str:

@@ -27,13 +27,12 @@ def spending_of(project: Any) -> dict[str, Any]:
         return {"has_usage": False}
     key = projects.key_of(project)
     running = running_of(key)
-    found = invoicing.invoices_of(key, limit=_INVOICES + 1)
+    found = invoicing.invoices_of(key, limit=_INVOICES)
     credit = credits.balance(key)
     return {
         "has_usage": True,
         "month": month_shown(running) if running is not None else None,
-        "invoices": invoices_shown(found[:_INVOICES]),
-        "more_invoices": len(found) > _INVOICES,
+        "invoices": invoices_shown(found),
         "credit": amounts.money(credit, project.billing_currency) if credit else "",
     }
 

@@ -93,7 +93,7 @@ _STATUSES = {
 #: What the owner of an unpaid invoice is told, by the step that leads on.
 _OWED = {
     "pay": N_("The invoice for %(period)s could not be charged: %(amount)s."),
-    "confirm": N_("Your bank wants you to confirm a payment of %(amount)s."),
+    "confirm": N_("Your bank wanted you to confirm a payment of %(amount)s."),
     "address": N_("The invoice for %(period)s needs your whole address: tax hangs on it."),
     "method": N_("Add a payment method to pay the invoice for %(period)s: %(amount)s."),
 }
@@ -101,7 +101,7 @@ _PAST_DUE = N_("The invoice for %(period)s is past due: %(amount)s.")
 _STEPS = {"confirmation": "confirm", "address": "address", "payment_method": "method"}
 _STEP_AFTER_REFUSAL = {
     "pay": N_("Pay the invoice to go on."),
-    "confirm": N_("Confirm the payment to go on."),
+    "confirm": N_("Pay the invoice to go on."),
     "address": N_("Complete your billing details to go on."),
     "method": N_("Add a payment method to go on."),
 }
@@ -110,7 +110,7 @@ _STEP_AFTER_REFUSAL = {
 #: What leads on where an invoice is past due already.
 _STEP_WHEN_PAST_DUE = {
     "pay": "",
-    "confirm": N_("Your bank wants you to confirm the payment."),
+    "confirm": N_("Your bank wanted you to confirm the payment. You can do that on Stripe's page."),
     "address": N_("It needs your whole address: tax hangs on it."),
     "method": N_("Add a payment method to pay it."),
 }
@@ -161,21 +161,15 @@ def _step(progress: Progress, *, can_charge: bool) -> str:
 def _if_past_due(step: str, stops: bool) -> str:
     words = [gettext(_STEP_WHEN_PAST_DUE[step])] if _STEP_WHEN_PAST_DUE[step] else []
     if stops:
-        words.append(gettext("Until it is paid no new resources can be created."))
+        words.append(gettext("Until it is paid, no new resources can be created."))
     return " ".join(words)
 
 
 def _until(progress: Progress, step: str, stops: bool) -> str:
     if step == "address":
         return gettext("The invoice goes on by itself as soon as it is saved.")
-    is_confirmed = step == "confirm"
+    words = [gettext("You can do that on Stripe's page.")] if step == "confirm" else []
     if progress.until is None:
-        soon = N_("Confirm it as soon as you can.") if is_confirmed else N_("Pay it soon.")
-        return gettext(soon)
-    named = {"day": day(progress.until.date())}
-    if not stops:
-        by = N_("Confirm it by %(day)s.") if is_confirmed else N_("Pay it by %(day)s.")
-        return gettext(by, **named)
-    if is_confirmed:
-        return gettext("Confirm it by %(day)s to keep creating resources.", **named)
-    return gettext("Pay it by %(day)s to keep creating resources.", **named)
+        return " ".join([*words, gettext("Pay it soon.")])
+    by = N_("Pay it by %(day)s to keep creating resources.") if stops else N_("Pay it by %(day)s.")
+    return " ".join([*words, gettext(by, day=day(progress.until.date()))])

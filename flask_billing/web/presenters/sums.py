@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple, Protocol
 
-from flask_billing.models import InvoiceCollection
+from flask_billing.models import InvoiceCollection, InvoiceGroup
+from flask_billing.pricing import Group
 from flask_billing.web import amounts
 from flask_billing.web.i18n import gettext
 
 __all__ = ["Bill", "Sum", "settled_of", "sums_of"]
+
+
+#: What the processor says of an invoice that nobody can pay.
+_GONE = {"void", "deleted"}
 
 
 class Bill(Protocol):
@@ -42,11 +48,17 @@ class Sum(NamedTuple):
     is_total: bool = False
 
 
-def sums_of(bill: Bill, currency: str, *, is_final: bool) -> list[Sum]:
-    """Return the rows, without those that are nothing."""
+def sums_of(
+    bill: Bill, groups: Iterable[Group | InvoiceGroup], currency: str, *, is_final: bool
+) -> list[Sum]:
+    """Return the rows, without those that are nothing.
+
+    The first is what the table of `groups` adds up to, with the usage that was reported late.
+    """
+    late = sum(group.amount for group in groups if group.kind == "late")
     steps = [
         (gettext("Carried over from earlier months"), bill.carried_in),
-        (gettext("Adjustments and late usage"), bill.adjusted),
+        (gettext("Adjustments"), bill.adjusted - late),
         (gettext("Becomes credit"), bill.credit_granted),
         (gettext("Paid from credit"), -bill.credit_used),
     ]
@@ -56,21 +68,23 @@ def sums_of(bill: Bill, currency: str, *, is_final: bool) -> list[Sum]:
             (gettext("Too little to charge: waived"), -bill.waived),
         ]
     rows = [Sum(words, amounts.number(amount, currency)) for words, amount in steps if amount]
-    return [_usage(bill, currency), *rows, _total(bill, currency, is_final=is_final)]
+    return [_usage(bill, late, currency), *rows, _total(bill, currency, is_final=is_final)]
 
 
 def settled_of(collection: InvoiceCollection | None, currency: str) -> list[Sum]:
     """Return what the processor says of an invoice that is issued: its tax, and what came of it.
 
-    These are read, not added up; the last row is what is still to be paid.
+    These are read, not added up; the last row is what is still to be paid. Nothing of one that is
+    void: nobody owes it.
     """
-    if collection is None or collection.total is None:
+    if collection is None or collection.total is None or collection.remote_state in _GONE:
         return []
+    given_back = _given_back(collection)
     steps = [
         (gettext("Tax"), collection.tax),
         (gettext("Total"), collection.total if collection.tax else 0),
-        (gettext("Paid"), collection.paid),
-        (gettext("Credited"), collection.credited),
+        (gettext("Taken off"), (collection.credited or 0) - given_back),
+        (_paid(given_back, currency), collection.paid),
         (gettext("Paid too much"), collection.overpaid),
     ]
     rows = [Sum(words, amounts.number(amount, currency)) for words, amount in steps if amount]
@@ -78,12 +92,26 @@ def settled_of(collection: InvoiceCollection | None, currency: str) -> list[Sum]
     return [*rows, Sum(gettext("Left to pay"), left, is_total=True)]
 
 
-def _usage(bill: Bill, currency: str) -> Sum:
+def _given_back(collection: InvoiceCollection) -> int:
+    """Return what was credited after it was paid: the rest of it was never asked for."""
+    total, credited = collection.total or 0, collection.credited or 0
+    taken_off = total - (collection.paid or 0) - (collection.remaining or 0)
+    return credited - min(credited, max(0, taken_off))
+
+
+def _paid(given_back: int, currency: str) -> str:
+    if not given_back:
+        return gettext("Paid")
+    back = amounts.money(given_back, currency)
+    return gettext("Paid, of which %(amount)s was given back", amount=back)
+
+
+def _usage(bill: Bill, late: int, currency: str) -> Sum:
     words = gettext("Usage")
     if bill.gross != bill.subtotal:
         off = amounts.money(bill.gross - bill.subtotal, currency)
         words = gettext("Usage, after discounts of %(amount)s", amount=off)
-    return Sum(words, amounts.number(bill.subtotal, currency))
+    return Sum(words, amounts.number(bill.subtotal + late, currency))
 
 
 def _total(bill: Bill, currency: str, *, is_final: bool) -> Sum:

@@ -28,6 +28,7 @@ from flask_billing.web.staff import invoice_listing
 from flask_billing.web.staff.deed_forms import DeedForm
 from flask_billing.web.staff.deeds import DEEDS, NO_ANSWER, Deed, Said
 from flask_billing.web.staff.invoices import shown
+from flask_billing.web.staff.project_names import names_of
 
 if TYPE_CHECKING:
     from flask import Response
@@ -190,6 +191,7 @@ def _ask(
         "billing/staff/act.html",
         deed=deed,
         row=shown(invoice),
+        names=names_of([invoice.project_key]),
         form=form,
         entry_id=uuid7(),
         trouble=_trouble(refused),

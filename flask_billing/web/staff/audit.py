@@ -64,6 +64,7 @@ class AuditRow:
     action: str
     tone: str
     outcome: str
+    way: str
     amount: str
     address: str | None
 
@@ -99,6 +100,7 @@ def _row(entry: AuditEntry) -> AuditRow:
         action=words.of_action(entry.action),
         tone=tone,
         outcome=outcome,
+        way=words.of_way(entry.way),
         amount=amounts.money(entry.amount or 0, entry.currency or "") if has_amount else "",
         address=_address(entry),
     )
@@ -107,6 +109,7 @@ def _row(entry: AuditEntry) -> AuditRow:
 def _address(entry: AuditEntry) -> str | None:
     if entry.object_type == "invoice":
         return url_for("billing.staff_invoice", invoice_id=UUID(entry.object_id))
-    if entry.object_type == "event":
+    # Not of several events, which an entry only counts.
+    if entry.object_type == "event" and entry.object_id.startswith("evt_"):
         return url_for("billing.staff_event", event_id=entry.object_id)
     return None

@@ -73,13 +73,20 @@ class ReasonForm(DeedForm):
 class VoidForm(ReasonForm):
     """Why an invoice is made void, and what becomes of its month."""
 
-    month = SelectField(N_("What becomes of its month"), filters=[lambda text: text or "again"])
+    month = SelectField(
+        N_("What becomes of its month"),
+        filters=[lambda text: text or "again"],
+        description=N_(
+            "Later months wait until it is closed once more. If it is not, they take what this "
+            "invoice gives back."
+        ),
+    )
 
     def __init__(self, currency: str = "", **options: Any) -> None:
         super().__init__(currency, **options)
         self.month.choices = [
-            ("again", gettext("It is to be closed once more; later months wait for that")),
-            ("for_good", gettext("Nothing; later months take what this one gives back")),
+            ("again", gettext("It is to be closed once more")),
+            ("for_good", gettext("Nothing: it stays void")),
         ]
 
     @property

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from sqlalchemy import select
+
 from flask_billing import collecting, refunding
-from flask_billing.models import Invoice, InvoiceRefund
+from flask_billing.models import Invoice, InvoiceRefund, PaymentAttempt
 from flask_billing.periods import Span, name_of
 from flask_billing.state import current
 from flask_billing.web import amounts
 from flask_billing.web.i18n import N_, gettext
+from flask_billing.web.staff import words
 from flask_billing.web.staff.deed_forms import DeedForm, ReasonForm, RefundForm, VoidForm
 from flask_billing.web.staff.standings import STANDINGS, standing_of
 
@@ -80,18 +83,41 @@ def _can_void(invoice: Invoice) -> bool:
 
 def _can_refund(invoice: Invoice) -> bool:
     row = invoice.collection
-    return invoice.state in {"open", "paid"} and row is not None and row.stripe_id is not None
+    return invoice.state == "paid" and row is not None and bool(row.stripe_id and row.paid)
+
+
+def _can_lower(invoice: Invoice) -> bool:
+    row = invoice.collection
+    is_issued = invoice.state == "open" and row is not None and row.stripe_id is not None
+    return is_issued and row is not None and row.remaining != 0
 
 
 def _retry(invoice_id: UUID, _form: DeedForm, made_by: str | None) -> Said:
+    known = {attempt.id for attempt in _attempts(invoice_id)}
     row = collecting.retry(invoice_id, made_by=made_by)
     if row.failures:
         return gettext(NO_ANSWER), "warning"
     standing = _standing(invoice_id)
     if standing == "paid":
         return gettext("It was tried, and it is paid."), "success"
+    tried = [each.state for each in _attempts(invoice_id) if each.id not in known]
     word = gettext(STANDINGS[standing][2])
-    return gettext("It was tried. The invoice is now: %(standing)s.", standing=word), "warning"
+    if not tried:
+        said = gettext(
+            "No payment method could be tried. The invoice is now: %(standing)s.", standing=word
+        )
+        return said, "warning"
+    said = gettext(
+        "It was tried: %(outcomes)s. The invoice is now: %(standing)s.",
+        outcomes=", ".join(words.of_try(state)[1] for state in tried),
+        standing=word,
+    )
+    return said, "warning"
+
+
+def _attempts(invoice_id: UUID) -> Sequence[PaymentAttempt]:
+    query = select(PaymentAttempt).filter_by(invoice_id=invoice_id).order_by(PaymentAttempt.id)
+    return list(current().db.session.scalars(query, execution_options={"populate_existing": True}))
 
 
 def _unpark(invoice_id: UUID, _form: DeedForm, made_by: str | None) -> Said:
@@ -169,8 +195,8 @@ DEEDS = {
         Deed(
             name="unpark",
             action="unpark",
-            title=N_("Set this invoice going again?"),
-            button=N_("Set going again"),
+            title=N_("Unpark this invoice?"),
+            button=N_("Unpark"),
             consequences=(
                 N_("It is collected as if nothing had been wrong, so mend that first."),
                 N_("If it is still wrong, it is parked once more."),
@@ -185,13 +211,28 @@ DEEDS = {
             title=N_("Give money of this invoice back?"),
             button=N_("Give money back"),
             consequences=(
-                N_("Of a paid invoice the money goes back to where it was paid from."),
-                N_("Of an open one so much less is to be paid, and nothing goes back."),
-                N_("A credit note corrects the invoice and its tax either way."),
+                N_("The money goes back to where it was paid from."),
+                N_("A credit note corrects the invoice and its tax."),
                 N_("What can be given back is read at Stripe first: never more than is left."),
             ),
             command="refund {id} --amount AMOUNT --reason WORD",
             fits=_can_refund,
+            do=_refund,
+            form=RefundForm,
+            is_dangerous=True,
+        ),
+        Deed(
+            name="lower",
+            action="refund",
+            title=N_("Lower what is to be paid of this invoice?"),
+            button=N_("Lower what is to be paid"),
+            consequences=(
+                N_("So much less is to be paid, and nothing goes back."),
+                N_("A credit note corrects the invoice and its tax."),
+                N_("What is left is read at Stripe first: never more than that."),
+            ),
+            command="refund {id} --amount AMOUNT --reason WORD",
+            fits=_can_lower,
             do=_refund,
             form=RefundForm,
             is_dangerous=True,

@@ -6,6 +6,7 @@ from typing import Any
 
 from flask_billing.web.staff import listing
 from flask_billing.web.staff.stuck import notifications_stuck, silent_since, stuck_of_money
+from flask_billing.web.staff.unfinished import unfinished
 
 __all__ = ["health"]
 
@@ -19,19 +20,25 @@ def health() -> dict[str, Any]:
     `status` is ``"ok"``, ``"attention"`` (the work goes on, and something waits for a person) or
     ``"failing"`` (the work does not go on).
     """
-    stuck = {kind: len(found) for kind, found in stuck_of_money().items()}
+    stuck = {kind: found[0].alike for kind, found in stuck_of_money().items()}
     events = {state: count.number for state, count in listing.counts().items()}
     undelivered = {kind: number for kind, (number, _) in notifications_stuck().items()}
+    waiting = unfinished()
     is_silent, _ = silent_since()
     failing = {
         "workers_silent": int(is_silent),
         "events_overdue": events["overdue"],
         "invoices_late": stuck.get("late", 0),
+        "months_late": waiting.late,
         "outcomes_unknown": stuck.get("attempt", 0),
         "notifications_late": undelivered.get("late", 0),
     }
     attention = {
         "events_failed": events["failed"],
+        "events_retrying": events["retrying"],
+        "projects_parked": waiting.parked_count,
+        "months_void": len(waiting.void),
+        "methods_waiting": waiting.waiting,
         **{f"invoices_{kind}": stuck.get(kind, 0) for kind in _FOR_PEOPLE},
         "refunds_stuck": stuck.get("refund", 0),
         "notifications_failed": undelivered.get("failed", 0),

@@ -17,9 +17,11 @@ from flask_billing.web.staff.deeds import deeds_for
 from flask_billing.web.staff.invoice_filters import InvoiceFilters
 from flask_billing.web.staff.listing import COUNTED
 from flask_billing.web.staff.presenting import Tally
+from flask_billing.web.staff.project_names import names_of
 from flask_billing.web.staff.standings import STANDINGS, standing_of
 from flask_billing.web.staff.stuck import groups_of, stuck_of_money
 from flask_billing.web.staff.timeline import story_of
+from flask_billing.web.staff.unfinished import unfinished
 from flask_billing.web.times import distance, moment, period
 
 __all__ = ["ROUTES", "InvoiceRow", "shown"]
@@ -29,7 +31,8 @@ __all__ = ["ROUTES", "InvoiceRow", "shown"]
 class InvoiceRow:
     """An invoice as staff see it.
 
-    :ivar why: Why it is parked or what it needs, in words; `codes` in those of the tables.
+    :ivar why: Why it is parked or what it needs, in words.
+    :ivar codes: What there are no words for, and what Stripe answered last.
     """
 
     invoice: Invoice
@@ -46,7 +49,7 @@ def list_invoices() -> str:
     """Show what is stuck, how many invoices stand where, and those that are looked for."""
     filters = InvoiceFilters.from_args(request.args)
     # What is stuck is read in transactions of its own, so before any row that is shown.
-    groups = groups_of(stuck_of_money())
+    groups = groups_of(stuck_of_money(), unfinished())
     page = invoice_listing.page_of(
         filters, newer=request.args.get("newer", ""), older=request.args.get("older", "")
     )
@@ -57,6 +60,12 @@ def list_invoices() -> str:
         filters=filters,
         standings={name: many for name, (_, many, _) in STANDINGS.items()},
         rows=[shown(invoice) for invoice in page.rows],
+        names=names_of(
+            [
+                *(invoice.project_key for invoice in page.rows),
+                *(item.project_key for group in groups for item in group.items),
+            ]
+        ),
         page=page,
         moment=moment,
         distance=distance,
@@ -71,8 +80,9 @@ def show_invoice(invoice_id: UUID) -> str:
     return render_template(
         "billing/staff/invoice.html",
         row=shown(invoice),
+        names=names_of([invoice.project_key]),
         story=story_of(invoice),
-        sums=list(_sums(invoice.collection, invoice.currency)),
+        sums=list(_sums(invoice)),
         deeds=deeds_for(invoice),
         moment=moment,
         distance=distance,
@@ -98,7 +108,7 @@ def shown(invoice: Invoice) -> InvoiceRow:
         tone=tone,
         word=gettext(word),
         why=_why(standing, row),
-        codes=" ".join(filter(None, (row.reason, row.needs, row.error_code))) if row else "",
+        codes=" ".join(_codes(standing, row)) if row is not None else "",
         period=period(Span(invoice.period_start, invoice.period_end)),
         amount=amounts.money(invoice.due if total is None else total, invoice.currency),
     )
@@ -112,6 +122,13 @@ def _why(standing: str, row: InvoiceCollection | None) -> str:
     return words.of_needs(row.needs) if row.needs is not None else ""
 
 
+def _codes(standing: str, row: InvoiceCollection) -> Iterator[str]:
+    if standing == "parked" and row.reason is not None and not words.of_parking(row.reason):
+        yield row.reason
+    if row.error_code is not None:
+        yield row.error_code
+
+
 def _tallies() -> Iterator[Tally]:
     counted = invoice_listing.counts()
     for name, (_, many, _) in STANDINGS.items():
@@ -119,8 +136,9 @@ def _tallies() -> Iterator[Tally]:
         yield Tally(name, gettext(many), f"{number}+" if counted[name] > COUNTED else number)
 
 
-def _sums(row: InvoiceCollection | None, currency: str) -> Iterator[tuple[str, str]]:
+def _sums(invoice: Invoice) -> Iterator[tuple[str, str]]:
     """Yield what Stripe says of the money, as far as it is known."""
+    row, currency = invoice.collection, invoice.currency
     if row is None or row.total is None:
         return
     yield gettext("Total with tax"), amounts.money(row.total, currency)
@@ -133,4 +151,5 @@ def _sums(row: InvoiceCollection | None, currency: str) -> Iterator[tuple[str, s
     for name, amount in known.items():
         if amount:
             yield gettext(name), amounts.money(amount, currency)
-    yield gettext("Left to pay"), amounts.money(row.remaining or 0, currency)
+    if invoice.state != "void":
+        yield gettext("Left to pay"), amounts.money(row.remaining or 0, currency)

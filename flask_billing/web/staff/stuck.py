@@ -2,49 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
-from itertools import islice
-from typing import Any, NamedTuple
-from uuid import UUID
 
 from flask import url_for
 from sqlalchemy import and_, case, func, or_, select
 
 from flask_billing import clock, collecting, heartbeats, projects, refunding
 from flask_billing.collecting import Stuck
-from flask_billing.models import InvoiceRefund, Notification, PaymentAttempt, table_of
+from flask_billing.models import Notification, table_of
 from flask_billing.state import current
 from flask_billing.web.amounts import quantity
 from flask_billing.web.i18n import N_, gettext
-from flask_billing.web.staff import listing
+from flask_billing.web.staff import listing, words
+from flask_billing.web.staff.groups import Item, MoneyGroup
+from flask_billing.web.staff.situations import STUCK
+from flask_billing.web.staff.standings import STANDINGS
+from flask_billing.web.staff.unfinished import Unfinished, groups_of_unfinished
 
-__all__ = [
-    "Item",
-    "MoneyGroup",
-    "groups_of",
-    "notifications_stuck",
-    "silent_since",
-    "stuck_of_money",
-]
+__all__ = ["groups_of", "notifications_stuck", "silent_since", "stuck_of_money"]
 
 #: How many of a group are named one by one.
 _NAMED = 5
-#: For how long a timer may keep 'flask billing run --once' waiting.
-_BETWEEN_TIMERS = timedelta(hours=1)
 #: Longer than every back-off of a notification but the longest ones.
 _UNDELIVERED = timedelta(hours=1)
 #: For how long a notification that did not arrive is named.
 _NAMED_FOR = timedelta(days=7)
 
-#: How each kind is to be taken, what it is called, what to do, what to type; the worst first.
+#: How each kind is to be taken, what it is called, what to do, what to type (for one invoice where
+#: that needs its id); the worst first.
 _KINDS = {
     "parked": (
         "bad",
         N_("Parked invoices"),
         N_("Nothing is charged. Look at each: its page says why, and what can be done."),
-        "flask billing unpark INVOICE",
+        "flask billing unpark {id}",
     ),
     "attempt": (
         "bad",
@@ -68,7 +60,7 @@ _KINDS = {
         "note",
         N_("Past due invoices"),
         N_("Every planned try failed. Decide: try again, write off or make void."),
-        "flask billing retry INVOICE",
+        "flask billing retry {id}",
     ),
     "processing": (
         "note",
@@ -87,49 +79,17 @@ _KINDS = {
 _LISTED = {"parked": "parked", "past_due": "past_due", "processing": "processing"}
 
 
-class Item(NamedTuple):
-    """One thing that is stuck, by the invoice that it is about.
-
-    :ivar why: In the words of the tables.
-    """
-
-    invoice_id: UUID
-    project_key: str
-    why: str
-    since: datetime
-
-
-@dataclass(frozen=True)
-class MoneyGroup:
-    """What is stuck in the same way.
-
-    :ivar number: How many, as a reader writes it; empty where that says nothing.
-    :ivar address: Where all of them are; `None` where there is no such list.
-    :ivar command: What shows or does the same on the command line.
-    """
-
-    kind: str
-    tone: str
-    name: str
-    number: str
-    since: datetime | None
-    advice: str
-    command: str
-    address: str | None = None
-    items: tuple[Item, ...] = ()
-
-
 def stuck_of_money() -> dict[str, list[Stuck]]:
-    """Return what collecting and refunding call stuck, by its kind, the oldest first."""
+    """Return some of what collecting and refunding call stuck, by its kind, the oldest first."""
     found: dict[str, list[Stuck]] = {}
-    for each in (*collecting.stuck(), *refunding.stuck()):
+    for each in (*collecting.stuck(limit=_NAMED), *refunding.stuck(limit=_NAMED)):
         found.setdefault(each.kind, []).append(each)
     return found
 
 
-def groups_of(stuck: dict[str, list[Stuck]]) -> list[MoneyGroup]:
+def groups_of(stuck: dict[str, list[Stuck]], waiting: Unfinished) -> list[MoneyGroup]:
     """Return everything that somebody has to look at, the worst first."""
-    found = [*_of_workers(), *_of_events()]
+    found = [*_of_workers(), *_of_events(), *groups_of_unfinished(waiting)]
     found += [_of_kind(kind, stuck[kind]) for kind in _KINDS if kind in stuck]
     found += _of_notifications()
     return sorted(found, key=lambda group: group.tone != "bad")
@@ -138,10 +98,7 @@ def groups_of(stuck: dict[str, list[Stuck]]) -> list[MoneyGroup]:
 def silent_since() -> tuple[bool, datetime | None]:
     """Return whether no process is at work, and when one was last seen."""
     last = heartbeats.last_seen()
-    if last is None:
-        return True, None
-    of_timer = last.kind == "once" and last.seen_at > clock.now() - _BETWEEN_TIMERS
-    return not (of_timer or heartbeats.living()), last.seen_at
+    return not heartbeats.at_work(), None if last is None else last.seen_at
 
 
 def notifications_stuck() -> dict[str, tuple[int, datetime]]:
@@ -162,33 +119,44 @@ def notifications_stuck() -> dict[str, tuple[int, datetime]]:
 
 def _of_kind(kind: str, stuck: Sequence[Stuck]) -> MoneyGroup:
     tone, name, advice, command = _KINDS[kind]
+    of_one = "{id}" in command
     listed = _LISTED.get(kind)
+    count = stuck[0].alike
+    rest = count - len(stuck)
     return MoneyGroup(
         kind=kind,
         tone=tone,
         name=gettext(name),
-        number=quantity(len(stuck)),
-        since=min(each.since for each in stuck),
+        number=quantity(count),
+        since=stuck[0].since,
         advice=gettext(advice),
-        command=command,
+        command="" if of_one else command,
         address=url_for("billing.staff_invoices", state=listed) if listed else None,
-        items=tuple(_items(kind, islice(stuck, _NAMED))),
+        items=tuple(_item(kind, each, command if of_one else "") for each in stuck),
+        more=gettext("and %(number)s more", number=quantity(rest)) if rest else "",
     )
 
 
-def _items(kind: str, stuck: Iterable[Stuck]) -> Iterator[Item]:
-    """Yield what is stuck by its invoice; tries and refunds have ids of their own."""
-    shown = list(stuck)
-    owners: dict[str, Any] = {"attempt": PaymentAttempt, "refund": InvoiceRefund}
-    invoices = _invoices_of(owners[kind], [each.id for each in shown]) if kind in owners else {}
-    for each in shown:
-        yield Item(invoices.get(each.id, each.id), each.project_key, each.state, each.since)
+def _item(kind: str, each: Stuck, command: str) -> Item:
+    return Item(
+        address=url_for("billing.staff_invoice", invoice_id=each.invoice_id),
+        project_key=each.project_key,
+        invoice_id=str(each.invoice_id),
+        why=_why(kind, each.state),
+        since=each.since,
+        command=command.format(id=each.invoice_id),
+    )
 
 
-def _invoices_of(model: Any, ids: Sequence[UUID]) -> dict[UUID, UUID]:
-    query = select(model.id, model.invoice_id).where(model.id.in_(ids))
-    found: Any = projects.connection().execute(query).all()
-    return dict(found)
+def _why(kind: str, state: str) -> str:
+    """Return in words what the name of the kind does not say."""
+    if kind == "parked":
+        return words.of_parking(state) or state
+    if kind == "attempt":
+        return words.of_try(state)[1]
+    if kind == "refund":
+        return words.of_refund(state)[1]
+    return gettext(STANDINGS[state][2]) if kind == "late" and state in STANDINGS else ""
 
 
 def _of_workers() -> Iterator[MoneyGroup]:
@@ -207,7 +175,7 @@ def _of_workers() -> Iterator[MoneyGroup]:
 
 def _of_events() -> Iterator[MoneyGroup]:
     counted = listing.counts()
-    stuck = [counted[state] for state in ("failed", "overdue") if counted[state].since is not None]
+    stuck = [counted[state] for state in STUCK if counted[state].since is not None]
     if stuck:
         yield MoneyGroup(
             kind="events",
