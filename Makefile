@@ -23,7 +23,7 @@ help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: demo
-demo: $(VENV)/.installed ## Run the example app beside a local Stripe; needs no account and no network
+demo: $(VENV)/.installed ## Run the example app beside a local Stripe; needs no account, and network for the first run alone
 	@exec $(BIN)/python -m example_app.demo $(ARGS)
 
 .PHONY: test

@@ -16,6 +16,7 @@ from example_app import (
     api,
     auth,
     demo_clock,
+    demo_letters,
     errors,
     month_end,
     projects,
@@ -50,6 +51,7 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     csrf.init_app(app)
     billing.init_app(app)
     demo_clock.init_app(app)
+    demo_letters.init_app(app)
     security.init_app(app)
     errors.init_app(app)
     _register_views(app)

@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Mapping
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import NoReturn
@@ -24,10 +25,12 @@ from example_app.seed import ADA, GRACE, PASSWORD, seed
 from flask_billing.sandbox import DEFAULT_WEBHOOK_SECRET, Sandbox
 
 HOST = "127.0.0.1"
+PORTS = {"PORT": 5000, "SANDBOX_PORT": 4242}
 
 CARDS = {
     "4242 4242 4242 4242": "is saved at once",
     "4000 0025 0000 3155": "the bank asks to confirm it",
+    "4000 0027 6000 3184": "the bank asks to confirm it, and every later charge",
     "4000 0000 0000 0002": "is declined",
     "4000 0000 0000 9995": "is declined for insufficient funds",
     "4000 0000 0000 0341": "is saved, and declined when it is charged",
@@ -57,12 +60,18 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 class PortTaken(Exception):
-    """Another program listens where the demo was to listen."""
+    """Another program listens where the demo was to listen.
 
-    def __init__(self, port: int, variable: str) -> None:
+    :param ports: Where it was to, by the variables that say so.
+    """
+
+    def __init__(self, ports: Mapping[str, int], variable: str) -> None:
+        port = ports[variable]
+        others = {**ports, variable: port + 1}
+        chosen = [f"{name}={at}" for name, at in others.items() if at != PORTS[name]]
         super().__init__(
             f"Port {port} is taken by another program. Choose another one: "
-            f"{variable}={port + 1} make demo"
+            f"{' '.join([*chosen, 'make demo'])}"
         )
 
 
@@ -71,12 +80,15 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
         prog="python -m example_app.demo", description="Run Harbour beside a local Stripe."
     )
     parser.add_argument(
-        "--port", type=int, default=os.environ.get("PORT", "5000"), help="of the app (PORT)"
+        "--port",
+        type=int,
+        default=os.environ.get("PORT", str(PORTS["PORT"])),
+        help="of the app (PORT)",
     )
     parser.add_argument(
         "--sandbox-port",
         type=int,
-        default=os.environ.get("SANDBOX_PORT", "4242"),
+        default=os.environ.get("SANDBOX_PORT", str(PORTS["SANDBOX_PORT"])),
         help="of the local Stripe (SANDBOX_PORT)",
     )
     parser.add_argument(
@@ -95,8 +107,9 @@ def _interrupt(*_: object) -> NoReturn:
 def _serve(stack: ExitStack, options: argparse.Namespace) -> NoReturn:
     folder: Path = options.folder
     folder.mkdir(parents=True, exist_ok=True)
-    listener = stack.enter_context(closing(_listen(options.port, "PORT")))
-    _listen(options.sandbox_port, "SANDBOX_PORT").close()
+    ports = {"PORT": options.port, "SANDBOX_PORT": options.sandbox_port}
+    listener = stack.enter_context(closing(_listen(ports, "PORT")))
+    _listen(ports, "SANDBOX_PORT").close()
     sandbox = stack.enter_context(
         Sandbox(str(folder / "stripe.sqlite3"), port=options.sandbox_port)
     )
@@ -106,19 +119,21 @@ def _serve(stack: ExitStack, options: argparse.Namespace) -> NoReturn:
     server = _make_server(app, listener)
     stack.callback(server.server_close)
     sandbox.webhooks.register(f"{url}/billing/webhooks/stripe", DEFAULT_WEBHOOK_SECRET)
+    # As a deployment does: of all that there is, it asks for what the app deals with.
+    app.test_cli_runner().invoke(args=["billing", "webhook-endpoint", "check", "--fix"])
     sandbox.webhooks.start()
     stack.callback(sandbox.webhooks.stop)
     stack.callback(_stop, _start_worker())
-    _explain(url, sandbox.url)
+    _explain(url, sandbox.url, os.environ["DEMO_LETTERS"])
     server.serve_forever()
     raise KeyboardInterrupt  # Werkzeug's server keeps the one of Ctrl-C to itself.
 
 
-def _listen(port: int, variable: str) -> socket.socket:
+def _listen(ports: Mapping[str, int], variable: str) -> socket.socket:
     try:
-        return socket.create_server((HOST, port))
+        return socket.create_server((HOST, ports[variable]))
     except OSError:
-        raise PortTaken(port, variable) from None
+        raise PortTaken(ports, variable) from None
 
 
 def _settings(folder: Path, url: str, stripe_url: str) -> dict[str, str]:
@@ -131,6 +146,7 @@ def _settings(folder: Path, url: str, stripe_url: str) -> dict[str, str]:
         "STRIPE_WEBHOOK_SECRET": DEFAULT_WEBHOOK_SECRET,
         "BILLING_BASE_URL": url,
         "DEMO_CLOCK": str(folder.absolute() / "clock"),
+        "DEMO_LETTERS": str(folder.absolute() / "letters.txt"),
         "PROXY_HOPS": "0",
     }
 
@@ -177,12 +193,14 @@ def _make_server(app: Flask, listener: socket.socket) -> BaseWSGIServer:
     )
 
 
-def _explain(url: str, stripe_url: str) -> None:
+def _explain(url: str, stripe_url: str, letters: str) -> None:
     cards = "\n".join(f"  {number}  {what}" for number, what in CARDS.items())
     click.echo(
         f"""\
 Harbour       {url}
 Local Stripe  {stripe_url}
+Letters       {letters}
+              has what people would be sent, such as receipts
 
 Sign in as    {ADA} (who is staff) or {GRACE}
 Password      {PASSWORD}

@@ -2,7 +2,7 @@
 
 from flask import Flask, render_template, request
 from flask_wtf.csrf import CSRFError
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import Forbidden, HTTPException
 from werkzeug.wrappers import Response
 
 from example_app.api import problem
@@ -18,6 +18,13 @@ def show_error(error: HTTPException) -> Response | tuple[str, int]:
     return render_template("error.html", error=error), error.code or 500
 
 
+def show_forbidden(error: Forbidden) -> Response | tuple[str, int]:
+    """Say who may, where nothing was said: so do the billing pages, of what is for owners."""
+    if error.description == Forbidden.description:
+        error.description = "Only an owner of this project can do that. Ask one of them."
+    return show_error(error)
+
+
 def show_csrf_error(error: CSRFError) -> tuple[str, int]:
     """Explain a form that was sent without its token, or long after it was opened."""
     error.description = "This form was open for too long. Go back, reload the page and try again."
@@ -27,4 +34,5 @@ def show_csrf_error(error: CSRFError) -> tuple[str, int]:
 def init_app(app: Flask) -> None:
     """Register the handlers; more specific ones, like the billing extension's, come first."""
     app.register_error_handler(HTTPException, show_error)
+    app.register_error_handler(Forbidden, show_forbidden)
     app.register_error_handler(CSRFError, show_csrf_error)

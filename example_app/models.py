@@ -70,6 +70,11 @@ class Project(BilledProject, Model):
         back_populates="project", order_by="DnsZone.id"
     )
 
+    @property
+    def billing_label(self) -> str:
+        """What the staff pages and the notifications call it."""
+        return self.name
+
 
 class Membership(Model):
     """A person's place in a project."""

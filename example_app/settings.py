@@ -11,6 +11,8 @@ OPTIONAL = (
     "BILLING_BASE_URL",
     # The file that keeps how far the demo's clock was put forward; nobody else sets it.
     "DEMO_CLOCK",
+    # The file that letters of the demo are written to, as it sends none.
+    "DEMO_LETTERS",
 )
 
 

@@ -82,6 +82,7 @@ def test_member_sees_billing_and_changes_nothing(sign_up: MakeVisitor) -> None:
         text for form in Page(page).forms for text, *_ in form.buttons
     ]
     assert refused.status_code == 403
+    assert "Only an owner of this project can do that. Ask one of them." in Page(refused).text
 
 
 def test_member_creates_once_an_owner_has_saved_a_card(sign_up: MakeVisitor) -> None:

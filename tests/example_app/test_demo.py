@@ -12,6 +12,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
+from stripe import StripeClient
+from stripe import api_version as stripe_version
 
 from flask_billing.periods import month_of
 from tests.example_app.running import demo, free_ports, told
@@ -21,6 +23,7 @@ from tests.example_app.visitor import (
     enroll,
     leave_a_card,
     new_project,
+    save_card,
     sign_in,
 )
 
@@ -173,6 +176,78 @@ def test_clock_of_the_demo_is_moved_to_the_end_of_the_month_and_stays_there(
     assert (first.errors, second.errors) == ("", "")
 
 
+def test_invoice_that_its_owner_has_to_confirm_says_so(
+    tmp_path: Path, ports: tuple[int, int], person: Visitor
+) -> None:
+    with demo(tmp_path, *ports) as running:
+        person.url = running.addresses[0]
+        enroll(person, "new@example.com")
+        project = new_project(person)
+        # A whole month lies before it then.
+        person.submit(person.get("/demo/month-end"), MOVE)
+        challenge = save_card(person, person.get(f"{project}/billing"), "4000 0027 6000 3184")
+        person.follow(person.submit(challenge, "Complete authentication"))
+        form = person.get(f"{project}/servers/new")
+        person.submit(form, "Create server", name="web-1", size="standard-8")
+
+        page = person.follow(person.submit(person.get("/demo/month-end"), MOVE))
+
+        person.session.close()
+        running.stop()
+
+    assert "1 waiting for their owner" in Page(page).text
+    assert "to be confirmed to the bank" in Page(page).text
+
+
+def test_demo_is_sent_what_it_deals_with_and_shows_the_letters(
+    tmp_path: Path, ports: tuple[int, int]
+) -> None:
+    letters = tmp_path / "letters.txt"
+    with demo(tmp_path, *ports) as running:
+        url, stripe_url = running.addresses
+        client = StripeClient("sk_test_harbour", base_addresses={"api": stripe_url})
+        [endpoint] = client.v1.webhook_endpoints.list().data
+        written = eventually(lambda: letters.exists() and "Receipt" in letters.read_text())
+        running.stop()
+
+    assert endpoint.url == f"{url}/billing/webhooks/stripe"
+    assert endpoint.api_version == stripe_version
+    assert "*" not in endpoint.enabled_events
+    assert str(letters) in running.said
+    assert written
+
+
+def test_worker_is_heard_soon_after_the_clock_was_moved(
+    tmp_path: Path, ports: tuple[int, int], person: Visitor
+) -> None:
+    def is_heard() -> bool:
+        return "No worker is at work" not in Page(person.get("/billing/staff/invoices")).text
+
+    with demo(tmp_path, *ports) as running:
+        person.url = running.addresses[0]
+        sign_in(person, "ada@example.com", running.password)
+        at_first = eventually(is_heard)
+        person.submit(person.get("/demo/month-end"), MOVE)
+
+        afterwards = eventually(is_heard)
+
+        person.session.close()
+        running.stop()
+
+    assert at_first
+    assert afterwards
+
+
+def eventually(is_so: Callable[[], bool]) -> bool:
+    """Wait for what the worker is to do, for less long than it leaves between two of its words."""
+    until = time.monotonic() + 15
+    while time.monotonic() < until:
+        if is_so():
+            return True
+        time.sleep(0.05)
+    return False
+
+
 def test_clock_is_moved_by_who_pays_and_by_staff_alone(
     tmp_path: Path, ports: tuple[int, int], person: Visitor
 ) -> None:
@@ -229,6 +304,8 @@ def test_demo_leaves_no_process_behind(tmp_path: Path, ports: tuple[int, int]) -
 @pytest.mark.parametrize("taken", ["PORT", "SANDBOX_PORT"])
 def test_taken_port_is_named(tmp_path: Path, ports: tuple[int, int], taken: str) -> None:
     port = ports[0] if taken == "PORT" else ports[1]
+    others = dict(zip(("PORT", "SANDBOX_PORT"), ports, strict=True)) | {taken: port + 1}
+    chosen = " ".join(f"{name}={other}" for name, other in others.items())
 
     with socket.create_server(("127.0.0.1", port)), demo(tmp_path, *ports) as running:
         running.process.wait(timeout=30)
@@ -236,6 +313,13 @@ def test_taken_port_is_named(tmp_path: Path, ports: tuple[int, int], taken: str)
 
     assert running.process.returncode == 1
     assert running.errors == (
-        f"Port {port} is taken by another program. "
-        f"Choose another one: {taken}={port + 1} make demo\n"
+        f"Port {port} is taken by another program. Choose another one: {chosen} make demo\n"
     )
+
+
+def test_usual_port_is_not_named(tmp_path: Path, ports: tuple[int, int]) -> None:
+    with socket.create_server(("127.0.0.1", ports[0])), demo(tmp_path, ports[0], 4242) as running:
+        running.process.wait(timeout=30)
+        running.stop()
+
+    assert running.errors.endswith(f"Choose another one: PORT={ports[0] + 1} make demo\n")
