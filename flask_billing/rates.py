@@ -125,6 +125,11 @@ class RateBook:
         """Return a rate by its id, such as a row has it."""
         return self._ids.get(rate_id)
 
+    def words_for(self, rate_id: UUID, name: str) -> str:
+        """Return what customers read of a rate: its name, where the file has no such rate."""
+        rate = self._ids.get(rate_id)
+        return name if rate is None else rate.description
+
     def suspicions(self) -> Iterator[str]:
         """Yield what looks like a mistake: prices that jump, and currencies that are missing."""
         for versions in self._versions.values():

@@ -139,7 +139,7 @@ def test_only_our_endpoints_appear_under_our_addresses(app: Flask) -> None:
     }
 
     home = "/projects/<project_id>/billing"
-    deeds = "'retry', 'unpark', 'refund', 'write-off', 'void'"
+    deeds = "'retry', 'unpark', 'refund', 'lower', 'write-off', 'void'"
     assert ours == {
         (home, "billing.index"),
         (f"{home}/payment-methods", "billing.add"),

@@ -61,13 +61,14 @@ ARROWS: dict[str, set[str]] = {
     "heartbeats": LOCAL | {"projects"},
     "waking": LOCAL,
     "collecting": LOW
-    | {"credits", "invoicing", "keys", "notifying", "ordering", "sync", "transactions", "waking"},
+    | {"credits", "invoicing", "keys", "metering", "notifying", "ordering", "sync", "transactions"}
+    | {"waking"},
     "refunding": LOW | {"collecting", "sync", "transactions", "waking"},
     "alerts": LOCAL | {"invoicing", "notifying", "projects", "transactions"},
     "mixins": DOMAIN | {"metering"},
     "web": DOMAIN
     | {"alerts", "auditing", "collecting", "credits", "events", "heartbeats", "invoicing"}
-    | {"metering", "notifying", "refunding"},
+    | {"keys", "metering", "notifying", "refunding"},
     "reconciling": DOMAIN | {"events", "ordering", "transactions"},
     "cli": DOMAIN
     | {

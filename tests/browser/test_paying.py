@@ -140,11 +140,11 @@ def test_bank_is_answered_on_the_processors_page(
 ) -> None:
     invoice = owe(app, owner, CONFIRMING)
     page.goto(home)
-    main(page).to_contain_text("Your bank wants you to confirm a payment")
-    click_through(page.get_by_role("link", name="Confirm the payment"))
+    main(page).to_contain_text("Your bank wanted you to confirm a payment")
+    click_through(page.get_by_role("link", name="Pay this invoice"))
     inspect(page, "paying-confirmation")
 
-    click_through(page.get_by_role("button", name="Confirm the payment on Stripe's page"))
+    click_through(page.get_by_role("button", name="Pay on Stripe's page"))
 
     assert page.url.startswith(sandbox.url)
     page.get_by_label("3184").check()
@@ -166,7 +166,7 @@ def test_past_due_is_told_and_lifted_by_paying(
             collecting.collect()
     page.goto(home)
     main(page).to_contain_text("The invoice for August 2026 is past due")
-    main(page).to_contain_text("Until it is paid no new resources can be created.")
+    main(page).to_contain_text("Until it is paid, no new resources can be created.")
     inspect(page, "paying-past-due")
     app.config["WTF_CSRF_ENABLED"] = False
     owner.save_card(GOOD)

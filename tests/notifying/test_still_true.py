@@ -167,3 +167,21 @@ def test_method_is_told_of_only_while_it_runs_out(
     notifying.deliver()
 
     assert ("ada@example.com" in box.emails()) is is_told
+
+
+def test_method_that_has_run_out_before_the_letter_is_told_of_as_such(
+    world: World, box: Box, moved_clock: MovedClock
+) -> None:
+    project = new_project(world, "ada@example.com")
+    method, now = world.card(project), clock.now()
+    world.stripe.v1.payment_methods.update(
+        method.stripe_id, {"card": {"exp_month": now.month, "exp_year": now.year}}
+    )
+    about = {"billing_info_id": method.billing_info_id, "payment_method_id": method.id}
+    notifying.note(db.session, "method_expiring", "method-1", **about)
+    db.session.commit()
+
+    moved_clock.advance(seconds=(month_of(now).end - now).total_seconds())
+    notifying.deliver()
+
+    assert {letter.subject for letter in box.letters} == {"A payment method has expired"}

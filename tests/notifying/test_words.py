@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -140,6 +141,31 @@ def test_method_that_runs_out_is_named(app: Flask) -> None:
     found = letter(app, "method_expiring")
 
     assert "Visa ending in 4242 is valid until November 2026." in found.text
+
+
+@pytest.mark.parametrize(
+    ("language", "subject", "sentence"),
+    [
+        (
+            "en",
+            "A payment method has expired",
+            "Visa ending in 4242 was valid until October 2026.",
+        ),
+        (
+            "de",
+            "Ein Zahlungsmittel ist abgelaufen",
+            "Visa mit den letzten Ziffern 4242 war bis Oktober 2026 gültig.",
+        ),
+    ],
+)
+def test_letter_that_comes_late_says_that_the_method_has_run_out(
+    app: Flask, language: str, subject: str, sentence: str
+) -> None:
+    found = letter(app, "method_expiring", language, method=replace(CARD, exp_month=10))
+
+    assert found.subject == subject
+    assert sentence in plain(found.text)
+    assert sentence in plain(found.html)
 
 
 def test_limits_are_told_as_what_they_are(app: Flask) -> None:

@@ -138,6 +138,7 @@ def test_address_is_registered_once(stripe_sandbox: Sandbox, client: stripe.Stri
     assert (second["id"], second["secret"]) == (first["id"], "whsec_new")
     (found,) = client.v1.webhook_endpoints.list().data
     assert (found.status, found.enabled_events) == ("enabled", ["*"])
+    assert found.api_version == stripe.api_version
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from flask_billing.sandbox.engine import params
+from flask_billing.sandbox.engine.call import API_VERSION
 from flask_billing.sandbox.engine.errors import Problem
 from flask_billing.sandbox.engine.ids import random_text
 from flask_billing.sandbox.engine.store import Obj
@@ -70,6 +71,7 @@ def register(
         values: Obj = {
             "url": url(address, "url"),
             "enabled_events": event_types(enabled_events, "enabled_events"),
+            "api_version": API_VERSION,
         }
     except Problem as problem:
         raise ValueError(str(problem)) from None
