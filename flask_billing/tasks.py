@@ -139,6 +139,7 @@ def collect_due() -> dict[str, int]:
 
 def _fan_out() -> dict[str, int]:
     collecting.mend()
+    collecting.settle_parked(stop=_goes_on)
     keys = collecting.due_keys(_FAN_OUT)
     for first in range(0, len(keys), _PROJECTS):
         chunk = keys[first : first + _PROJECTS]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -53,14 +54,16 @@ def raise_due(*, stop: Callable[[], bool] = lambda: False) -> RaiseReport:
     return RaiseReport(raised=raised, failed=failed)
 
 
-def raise_of(project_key: str) -> int | None:
+def raise_of(project_key: str, *, when_set: bool = False) -> int | None:
     """Raise what is due of one project; commits the session.
 
+    :param when_set: Whether somebody has set it just now, and sees so: people are told of that once
+        a day, however often it is done.
     :returns: How many alerts that is; `None` where it failed, which is logged: the next look goes
         on with what is not marked by then.
     """
     try:
-        return _raise_of(project_key)
+        return _raise_of(project_key, when_set=when_set)
     except Exception as error:  # noqa: BLE001 - nobody else must suffer from it
         current().db.session.rollback()
         # Its text may hold a statement with its parameters.
@@ -96,7 +99,7 @@ def _projects() -> Iterator[str]:
         last = page[-1]
 
 
-def _raise_of(project_key: str) -> int:
+def _raise_of(project_key: str, *, when_set: bool) -> int:
     session = current().db.session
     running = invoicing.running(project_key)
     month, spent = month_of(running.period.start), running.priced.subtotal
@@ -116,14 +119,18 @@ def _raise_of(project_key: str) -> int:
     session.commit()
     raised = 0
     for alert_id, amount in found:
-        if _mark(project_key, alert_id, amount, month, running):
+        topic = f"{alert_id}-{month.start:%Y-%m}-{amount}"
+        if when_set:
+            name = hashlib.sha256(project_key.encode()).hexdigest()[:32]
+            topic = f"{name}-{clock.now():%Y-%m-%d}"
+        if _mark(project_key, alert_id, amount, month, running, topic):
             raised += 1
             _tell(session.get(SpendingAlert, alert_id), project_key, spent, running.currency)
     return raised
 
 
 def _mark(
-    project_key: str, alert_id: UUID, amount: int, month: Span, running: RunningMonth
+    project_key: str, alert_id: UUID, amount: int, month: Span, running: RunningMonth, topic: str
 ) -> bool:
     """Note that an alert is raised, and stop what it stops; whether nobody else has done so."""
     connection = fresh_connection()
@@ -145,7 +152,7 @@ def _mark(
         notifying.note(
             connection,
             "spending_alert",
-            f"spending_alert-{alert_id}-{month.start:%Y-%m}-{amount}",
+            f"spending_alert-{topic}",
             project_key=project_key,
             alert_id=alert_id,
             amount=running.priced.subtotal,

@@ -6,6 +6,7 @@ from flask_billing.collecting.looking import PlannedCharge, Stuck, preview, stuc
 from flask_billing.collecting.observing import observe
 from flask_billing.collecting.outcomes import CollectReport
 from flask_billing.collecting.owner import document, page_for_owner, pay_now
+from flask_billing.collecting.parked import settle_parked
 from flask_billing.collecting.staff import retry, set_terms, unpark, void, write_off
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "preview",
     "retry",
     "set_terms",
+    "settle_parked",
     "stuck",
     "unpark",
     "void",

@@ -10,18 +10,16 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
     Select,
-    and_,
     bindparam,
     case,
     exists,
-    func,
     or_,
     select,
     update,
@@ -45,10 +43,12 @@ from flask_billing.transactions import fresh_connection
 __all__ = [
     "ACTIVE",
     "LEASE",
+    "Heir",
     "Lost",
     "claim",
     "claim_one",
     "has_flight",
+    "heir_of",
     "is_due",
     "is_free",
     "is_ours",
@@ -220,8 +220,7 @@ def of_projects(keys: Collection[str] | None) -> tuple[ColumnElement[bool], ...]
 def _payer() -> ColumnElement[UUID | None]:
     """Return who pays: as it is fixed, else whoever pays for the project now.
 
-    Who was deleted at the processor pays nothing any more. Who has nothing that could be charged
-    gives way to who has, unless it is to be paid by transfer or a payment is under way.
+    Who was deleted at the processor pays nothing any more.
     """
     row, invoice = table_of(InvoiceCollection).c, table_of(Invoice).c
     project = table_of(BilledProjectRow).c
@@ -238,15 +237,34 @@ def _payer() -> ColumnElement[UUID | None]:
     fixed = aliased(BillingInfo)
     is_gone = select(fixed.id).where(fixed.id == row.billing_info_id, fixed.removed_at.is_not(None))
     is_open = or_(row.billing_info_id.is_(None), is_gone.exists())
-    gives_way = and_(
-        row.state.in_(["waiting", "past_due"]),
-        row.due_at.is_(None),
-        ~projects.has_usable_method(row.billing_info_id, current()),
-        ~has_flight(),
+    return case((is_open, paying.scalar_subquery()), else_=row.billing_info_id)
+
+
+class Heir(NamedTuple):
+    """Who pays an invoice instead of who has nothing that could be charged."""
+
+    info_id: UUID
+    customer_id: str
+
+
+def heir_of(work: Work) -> Heir | None:
+    """Return who pays for the project now and can be charged, where its payer can't; commits.
+
+    `None` too where it is to be paid by transfer, or a payment is under way.
+    """
+    is_waiting = work.state in {"waiting", "past_due"} and work.due_at is None
+    if work.info_id is None or work.can_be_charged or not is_waiting or work.flight is not None:
+        return None
+    state, project = current(), table_of(BilledProjectRow).c
+    query = (
+        select(BillingInfo.id, BillingInfo.stripe_id)
+        .join(project.project_key.table, project.billing_info_id == BillingInfo.id)
+        .where(
+            project.project_key == work.project_key,
+            BillingInfo.id != work.info_id,
+            projects.has_usable_method(BillingInfo.id, state),
+        )
     )
-    able = paying.where(projects.has_usable_method(BillingInfo.id, current()))
-    return case(
-        (is_open, paying.scalar_subquery()),
-        (gives_way, func.coalesce(able.scalar_subquery(), row.billing_info_id)),
-        else_=row.billing_info_id,
-    )
+    found = projects.connection().execute(query).one_or_none()
+    state.db.session.commit()
+    return None if found is None or found.stripe_id is None else Heir(*found)

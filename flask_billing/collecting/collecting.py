@@ -53,7 +53,14 @@ def collect(
     mend()
     if project_key is not None:
         keys = [project_key]
-    settle_parked(keys)
+    report = _collect(limit, stop, keys)
+    settle_parked(keys, stop=stop)
+    return report
+
+
+def _collect(
+    limit: int | None, stop: Callable[[], bool], keys: Collection[str] | None
+) -> CollectReport:
     due = due_count(keys)
     todo = _Todo(due if limit is None else min(due, limit), stop, keys)
     threads = min(_threads(), todo.left)

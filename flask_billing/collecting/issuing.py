@@ -14,13 +14,13 @@ from sqlalchemy import Connection, select, update
 from flask_billing import sync
 from flask_billing.collecting import lines
 from flask_billing.collecting.asking import ask
-from flask_billing.collecting.claiming import transaction
+from flask_billing.collecting.claiming import Heir, transaction
 from flask_billing.collecting.ending import KEPT_ANSWERS, park
 from flask_billing.collecting.loading import LEAVING, Work
 from flask_billing.collecting.paying import is_under_way
 from flask_billing.collecting.planning import need_address
 from flask_billing.collecting.releasing import write_claimed
-from flask_billing.collecting.writing import Answer
+from flask_billing.collecting.writing import Answer, lock_payer
 from flask_billing.errors import GatewayRefusal
 from flask_billing.gateways import InvoiceRequest, LineRequest, RemoteInvoice
 from flask_billing.models import Invoice, InvoiceCollection, table_of
@@ -31,21 +31,24 @@ __all__ = ["differs", "issue", "leave_behind"]
 _NO_ADDRESS = "customer_tax_location_invalid"
 
 
-def issue(work: Work) -> Answer | str:
+def issue(work: Work, heir: Heir | None = None) -> Answer | str:
     """Return the invoice as the processor has issued it, or how the look ended before that.
 
     May be repeated from wherever it broke off.
 
+    :param heir: Who pays it from now on, instead of who does.
     :raises GatewayError: The processor refused or did not answer.
     """
     if work.stripe_id is not None and work.remote_state == "draft":
         known = ask(work)
         if known.remote.state != "draft":
             return known
-        if known.remote.customer_id == work.customer_id:
+        if heir is None and known.remote.customer_id == work.customer_id:
             return _fill(work, None)
         # Nobody can pay a draft, so that it is gone as soon as it is given up.
-        _mark(work, "deleted")
+        _mark(work, "deleted", heir)
+    elif heir is not None:
+        _mark(work, work.remote_state, heir)
     if work.stripe_id is not None and (over := _void_former(work)) is not None:
         return over
     found = _find(work)
@@ -65,7 +68,7 @@ def differs(work: Work, remote: RemoteInvoice) -> bool:
     return remote.subtotal != work.due or remote.currency != work.currency
 
 
-def leave_behind(work: Work, answer: Answer) -> Answer | str:
+def leave_behind(work: Work, answer: Answer, heir: Heir | None) -> Answer | str:
     """Issue to whoever pays now what was issued to another one, who pays nothing any more.
 
     What is left behind can be paid until it is void, so it is not gone before: nobody closes its
@@ -73,15 +76,21 @@ def leave_behind(work: Work, answer: Answer) -> Answer | str:
 
     :returns: As :func:`issue`.
     """
-    if answer.remote.paid:
+    if answer.remote.paid or answer.remote.credited:
         return park(work, "payer_changed", answer)
-    _mark(work, LEAVING)
+    _mark(work, LEAVING, heir)
     return issue(work)
 
 
-def _mark(work: Work, remote_state: str) -> None:
+def _mark(work: Work, remote_state: str | None, heir: Heir | None = None) -> None:
     with transaction() as connection:
-        write_claimed(connection, work, remote_state=remote_state)
+        if heir is None:
+            write_claimed(connection, work, remote_state=remote_state)
+        else:
+            lock_payer(connection, heir.info_id)
+            info_id = heir.info_id
+            write_claimed(connection, work, remote_state=remote_state, billing_info_id=info_id)
+            work.info_id, work.customer_id = heir
     work.remote_state = remote_state
 
 

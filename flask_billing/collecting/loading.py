@@ -8,7 +8,8 @@ from functools import cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Select, bindparam, select
+from sqlalchemy import Connection, Select, bindparam, exists, select
+from sqlalchemy.orm import aliased
 
 from flask_billing.models import (
     BilledProjectRow,
@@ -108,6 +109,8 @@ class Work:
     round: int
     failures: int
     error_code: str | None
+    #: Whether its payer has a method that could be charged.
+    can_be_charged: bool
     flight: Flight | None
 
     #: What this look has come to: the last attempt that was begun and the last that was declined,
@@ -148,6 +151,7 @@ def _work() -> Select[Any]:
     row, invoice = table_of(InvoiceCollection), table_of(Invoice)
     project, info = table_of(BilledProjectRow), table_of(BillingInfo)
     attempt, method = table_of(PaymentAttempt), table_of(PaymentMethod)
+    payers = aliased(PaymentMethod)
     in_flight = (attempt.c.invoice_id == row.c.invoice_id) & (attempt.c.in_flight_marker == 1)
     return (
         select(
@@ -158,6 +162,9 @@ def _work() -> Select[Any]:
             project.c.past_due_since,
             row.c.billing_info_id.label("info_id"),
             info.c.stripe_id.label("customer_id"),
+            exists()
+            .where(payers.billing_info_id == row.c.billing_info_id, payers.is_usable)
+            .label("can_be_charged"),
             *(attempt.c[name].label(f"flight_{name}") for name in _OF_FLIGHT),
             attempt.c.payment_method_id.label("flight_method_id"),
             method.c.stripe_id.label("flight_method_stripe_id"),

@@ -6,10 +6,13 @@ in flight is written down all the same, or it would be in the way of everything 
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import logging
+from collections.abc import Callable, Collection
 from datetime import timedelta
+from uuid import UUID
 
-from sqlalchemy import or_, select, update
+from flask import current_app
+from sqlalchemy import ColumnElement, or_, select, update
 
 from flask_billing import clock, projects
 from flask_billing.collecting.asking import Missing, ask
@@ -17,7 +20,7 @@ from flask_billing.collecting.claiming import claim_one, has_flight, of_projects
 from flask_billing.collecting.loading import Flight, Work
 from flask_billing.collecting.paying import Outcome
 from flask_billing.collecting.settling import told
-from flask_billing.collecting.trying import ended_as, next_look
+from flask_billing.collecting.trying import ended_as, next_look, refuse
 from flask_billing.collecting.writing import Ended, end_attempt
 from flask_billing.errors import GatewayError
 from flask_billing.models import InvoiceCollection, table_of
@@ -31,10 +34,13 @@ _MOST = 100
 _NEVER_AFTER = timedelta(days=1)
 
 
-def settle_parked(keys: Collection[str] | None = None) -> None:
+def settle_parked(
+    keys: Collection[str] | None = None, *, stop: Callable[[], bool] = lambda: False
+) -> None:
     """Write what came of attempts whose invoices are parked; commits the session.
 
     :param keys: Of these projects alone.
+    :param stop: Asked before each.
     """
     row, now = table_of(InvoiceCollection).c, clock.now()
     is_next = or_(row.next_try_at.is_(None), row.next_try_at <= now)
@@ -49,9 +55,25 @@ def settle_parked(keys: Collection[str] | None = None) -> None:
     found = list(projects.connection().scalars(query.limit(_MOST)))
     current().db.session.commit()
     for invoice_id in found:
-        work = claim_one(invoice_id, is_parked, is_next, has_flight())
-        if work is not None and work.flight is not None:
-            _settle(work, work.flight)
+        if stop():
+            return
+        try:
+            _look_at(invoice_id, is_parked, is_next)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the other invoices must go on
+            current().db.session.rollback()
+            # Its text may hold what no log should. The claim runs out by itself.
+            current_app.logger.log(
+                logging.ERROR,
+                "The parked invoice %s was not looked at: %s.",
+                invoice_id,
+                type(error).__name__,
+            )
+
+
+def _look_at(invoice_id: UUID, *conditions: ColumnElement[bool]) -> None:
+    work = claim_one(invoice_id, *conditions, has_flight())
+    if work is not None and work.flight is not None:
+        _settle(work, work.flight)
 
 
 def _settle(work: Work, flight: Flight) -> None:
@@ -75,5 +97,7 @@ def _settle(work: Work, flight: Flight) -> None:
         )
         if outcome is not None:
             end_attempt(connection, ended_as(flight.id, outcome))
+            if outcome.never_again:
+                refuse(connection, flight.method_id)
         elif is_known and is_unsent and given_back.rowcount:
             end_attempt(connection, Ended(flight.id, "not_executed"))

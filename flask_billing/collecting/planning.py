@@ -85,8 +85,10 @@ def _follow(work: Work, answer: Answer | None, needs: str | None, *, has_methods
     """Write the next step of the plan, and tell of what is new."""
     now = clock.now()
     first = work.first_failed_at or now
-    retry_at = work.retry_at or _next_round(first, now)
-    is_past_due = retry_at is None or work.state == "past_due"
+    # Whoever pays by transfer has the days of the terms, which begin once it is issued.
+    is_planned = needs != "address" or work.terms_days is None
+    retry_at = (work.retry_at or _next_round(first, now)) if is_planned else None
+    is_past_due = (retry_at is None and is_planned) or work.state == "past_due"
     values: dict[str, Any] = {"needs": needs, "first_failed_at": first, "retry_at": retry_at}
     values |= {"round": work.round, "failures": 0, "error_code": None}
     values["state"] = "past_due" if is_past_due else "waiting"

@@ -25,6 +25,8 @@ from flask_billing.models import InvoiceCollection, table_of
 __all__ = ["end", "release", "renew", "write_claimed"]
 
 _RELEASED: dict[str, Any] = {"claimed_by": None, "claimed_until": None}
+#: Who finds it in another state than void, under a claim, knows that it never became void.
+_NOT_VOID: dict[str, Any] = {"void_reason": None, "void_by": None, "void_reissue": None}
 
 
 class _Form(NamedTuple):
@@ -120,7 +122,8 @@ def _write(
     **terms: Any,
 ) -> None:
     if answer is not None:
-        values = mirrored(answer) | values
+        kept = {} if answer.remote.state == "void" else _NOT_VOID
+        values = mirrored(answer) | kept | values
         terms |= of_answer(answer)
     terms |= {"of_invoice": work.invoice_id, "of_claim": work.token}
     if form.looks is not None:

@@ -262,15 +262,20 @@ def _void_issued(work: Work, answer: Answer, wanted: dict[str, Any]) -> str:
         return "void"
     with transaction() as connection:
         # Whoever dies here is followed by a worker, not by the plan.
-        renew(connection, work, **wanted)
+        renew(connection, work, **wanted | _set_going(work))
     key = f"void-{work.invoice_id}-{answer.stamp}"
     try:
         return current().gateway.void_invoice(answer.remote.stripe_id, key=key).state
     except GatewayRefusal:
         with transaction() as connection:
-            not_wanted = dict.fromkeys(wanted)
-            write_claimed(connection, work, next_try_at=work.next_try_at, **not_wanted)
+            before = dict.fromkeys(wanted) | {"state": work.state}
+            write_claimed(connection, work, next_try_at=work.next_try_at, **before)
         raise
+
+
+def _set_going(work: Work) -> dict[str, str]:
+    """Return what has a worker look at one that was written off; none else is over."""
+    return {"state": "waiting"} if work.state == "done" else {}
 
 
 def _leave(work: Work) -> None:

@@ -7,11 +7,10 @@ claims the invoice next, before anything else.
 from __future__ import annotations
 
 from datetime import timedelta
-from functools import cache
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Connection, Update, bindparam, insert, update
+from sqlalchemy import Connection, insert, update
 from sqlalchemy.exc import IntegrityError
 
 from flask_billing import clock, sync
@@ -23,10 +22,9 @@ from flask_billing.collecting.loading import Flight, Work
 from flask_billing.collecting.paying import Attempt, Outcome, is_under_way, pay, payment_by
 from flask_billing.collecting.releasing import release, renew
 from flask_billing.collecting.telling import tell
-from flask_billing.collecting.writing import Answer, Ended, end_attempt, turn
+from flask_billing.collecting.writing import Answer, Ended, end_attempt, lock_payer, turn
 from flask_billing.ids import uuid7
 from flask_billing.models import (
-    BillingInfo,
     PaymentAttempt,
     PaymentMethod,
     table_of,
@@ -40,6 +38,7 @@ __all__ = [
     "conclude",
     "ended_as",
     "next_look",
+    "refuse",
     "start",
     "try_method",
 ]
@@ -81,7 +80,7 @@ def start(work: Work, answer: Answer, wish: Wish) -> Start:
     """
     try:
         with transaction() as connection:
-            has_payer = _lock_payer(connection, work.info_id)
+            has_payer = lock_payer(connection, work.info_id)
             values: dict[str, Any] = {"round": work.round, "retry_at": work.retry_at}
             renew(connection, work, answer, **values, failures=0, error_code=None)
             turns = turn(connection, work, answer, is_open=work.invoice_state != "closed")
@@ -97,20 +96,6 @@ def start(work: Work, answer: Answer, wish: Wish) -> Start:
         work.was_issued = work.was_issued or name == "invoice_issued"
         tell(name, work.invoice_id)
     return started
-
-
-def _lock_payer(connection: Connection, info_id: UUID | None) -> bool:
-    """Lock who pays; returns whether there is somebody."""
-    if info_id is None:
-        return False
-    return bool(connection.execute(_locking(), {"of_info": info_id}).rowcount)
-
-
-@cache
-def _locking() -> Update:
-    info = table_of(BillingInfo)
-    is_there = info.c.id == bindparam("of_info"), info.c.removed_at.is_(None)
-    return update(info).where(*is_there).values(stamp=info.c.stamp)
 
 
 def _choose(connection: Connection, work: Work, answer: Answer, wish: Wish) -> Start:
@@ -190,7 +175,7 @@ def _declined(work: Work, attempt: Attempt, outcome: Outcome) -> str:
     with transaction() as connection:
         end_attempt(connection, ended)
         if outcome.never_again:
-            _refuse(connection, attempt.method_id)
+            refuse(connection, attempt.method_id)
     if outcome.kind == "needs_action":
         work.wants_owner = True
     else:
@@ -211,7 +196,7 @@ def ended_as(attempt_id: UUID, outcome: Outcome) -> Ended:
     )
 
 
-def _refuse(connection: Connection, method_id: UUID) -> None:
+def refuse(connection: Connection, method_id: UUID) -> None:
     """Charge a method no more: the bank says that it never will be paid."""
     method = table_of(PaymentMethod)
     connection.execute(

@@ -19,7 +19,7 @@ from flask import current_app
 
 from flask_billing import clock, sync
 from flask_billing.collecting.asking import Missing, ask
-from flask_billing.collecting.claiming import Lost, is_ours
+from flask_billing.collecting.claiming import Heir, Lost, heir_of, is_ours
 from flask_billing.collecting.ending import back_off, catch_up, finish, park, wait
 from flask_billing.collecting.issuing import differs, issue, leave_behind
 from flask_billing.collecting.loading import Work
@@ -88,10 +88,11 @@ def _collect(work: Work, wish: Wish) -> str:
         if ended is not None:
             return ended
     begin_round(work)
-    answer = _known(work)
+    heir = heir_of(work)
+    answer = _known(work, heir)
     while True:
-        if not isinstance(answer, str) and _has_another_customer(work, answer):
-            answer = leave_behind(work, answer)
+        if not isinstance(answer, str) and _has_another_customer(work, answer, heir):
+            answer = leave_behind(work, answer, heir)
         if isinstance(answer, str):
             return answer
         ended = _without_charge(work, answer, wish)
@@ -108,23 +109,22 @@ def _collect(work: Work, wish: Wish) -> str:
             return _stop(work, answer)
 
 
-def _known(work: Work) -> Answer | str:
+def _known(work: Work, heir: Heir | None) -> Answer | str:
     """Return the invoice as the processor has it, issued now if it is not yet."""
     if work.is_issued:
         return ask(work)
     if work.info_id is None:
         return plan(work, None, has_methods=False)
-    return issue(work)
+    return issue(work, heir)
 
 
-def _has_another_customer(work: Work, answer: Answer) -> bool:
+def _has_another_customer(work: Work, answer: Answer, heir: Heir | None) -> bool:
     """Return whether an unpaid invoice was issued to somebody else than whoever pays now."""
     remote = answer.remote
-    if remote.state != "open" or work.customer_id is None or remote.customer_id is None:
+    customer_id = work.customer_id if heir is None else heir.customer_id
+    if remote.state != "open" or customer_id is None or remote.customer_id is None:
         return False
-    if is_under_way(remote):
-        return False
-    return remote.customer_id != work.customer_id
+    return remote.customer_id != customer_id and not is_under_way(remote)
 
 
 def _without_charge(work: Work, answer: Answer, wish: Wish) -> str | None:

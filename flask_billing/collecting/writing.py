@@ -49,6 +49,7 @@ __all__ = [
     "is_in_flight",
     "is_newest",
     "lock_parents",
+    "lock_payer",
     "mirrored",
     "of_answer",
     "turn",
@@ -140,13 +141,15 @@ def is_newest(before: Before) -> ColumnElement[bool]:
     :param before: From which states an invoice comes to what is answered.
     """
     row = table_of(InvoiceCollection).c
+    answered_id = bindparam("answered_id", type_=String())
     reachable = row.remote_state.in_(before) if before else row.remote_state.not_in(_LAST)
-    # One that was deleted, or left behind with its customer, gives way to another.
-    is_another = and_(
-        row.remote_state == "deleted", row.stripe_id != bindparam("answered_id", type_=String())
-    )
+    is_same = or_(row.stripe_id.is_(None), row.stripe_id == answered_id)
+    # One that was deleted, or left behind with its customer, gives way to another. Nothing else
+    # does: news of the former one may come late.
+    is_another = and_(row.remote_state == "deleted", row.stripe_id != answered_id)
     is_later = row.stamp <= bindparam("answered_stamp", type_=row.stamp.type)
-    return and_(is_later, or_(row.remote_state.is_(None), reachable, is_another))
+    is_next = or_(row.remote_state.is_(None), reachable)
+    return and_(is_later, or_(and_(is_same, is_next), is_another))
 
 
 def of_answer(answer: Answer) -> dict[str, Any]:
@@ -246,6 +249,20 @@ def lock_parents(connection: Connection, known: Known, *, may_stop: bool = False
             update(info).where(info.c.id == known.info_id).values(stamp=info.c.stamp)
         )
     return may_stop
+
+
+def lock_payer(connection: Connection, info_id: UUID | None) -> bool:
+    """Lock who pays; returns whether there is somebody."""
+    if info_id is None:
+        return False
+    return bool(connection.execute(_locking(), {"of_info": info_id}).rowcount)
+
+
+@cache
+def _locking() -> Update:
+    info = table_of(BillingInfo)
+    is_there = info.c.id == bindparam("of_info"), info.c.removed_at.is_(None)
+    return update(info).where(*is_there).values(stamp=info.c.stamp)
 
 
 def write_payments(connection: Connection, known: Known, answer: Answer) -> None:

@@ -282,3 +282,16 @@ def test_alert_in_another_currency_and_of_a_gone_project_waits(app: Flask, told:
 
 def _of(key: str) -> Any:
     return SpendingAlert.project_key == key
+
+
+def test_alert_that_is_set_below_what_was_used_is_told_of_once_a_day(app: Flask) -> None:
+    with app.app_context():
+        alerts.set_alert("1", 10**9)
+        cost("1", 1234)
+        for amount in range(100, 105):
+            alert = alerts.set_alert("1", amount)
+            assert alert.raised_at is not None
+            alerts.remove_alert("1", alert.id)
+
+        told = db.session.query(Notification).all()
+        assert sorted(row.role for row in told) == ["billing", "members"]
