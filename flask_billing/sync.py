@@ -47,6 +47,7 @@ class _Known(NamedTuple):
     billing_info_id: UUID
     customer_id: str
     mandate_id: str | None
+    usable: bool | None
 
 
 @dataclass(frozen=True)
@@ -154,6 +155,7 @@ def ask(stripe_id: str) -> Answer:
             PaymentMethod.billing_info_id,
             BillingInfo.stripe_id,
             PaymentMethod.mandate_id,
+            PaymentMethod.usable,
         )
         .join(BillingInfo, BillingInfo.id == PaymentMethod.billing_info_id)
         .where(PaymentMethod.stripe_id == stripe_id)
@@ -181,11 +183,11 @@ def write(answer: Answer) -> bool:
     """
     if answer.known is None:
         raise ValueError("No row is of this payment method.")
-    method_id, info_id, customer_id, _ = answer.known
+    method_id, info_id, customer_id, _, was_usable = answer.known
     if answer.details is None or answer.details.customer_id != customer_id:
         # One that left its customer can never be charged again.
         return write_removal(method_id, info_id, answer.stamp)
-    is_renewed = answer.usable and _renew(method_id, answer.stamp)
+    is_renewed = answer.usable and not was_usable and _renew(method_id, answer.stamp)
     written = _write(method_id, answer.stamp, usable=answer.usable)
     if is_renewed:
         waking.wake(projects.connection(), info_id)
@@ -219,7 +221,8 @@ def write_payment_method(
     :param stamp: Taken before the processor was asked.
     """
     current().db.session.refresh(method)
-    known = _Known(method.id, method.billing_info_id, method.billing_info.stripe_id, None)
+    customer_id = method.billing_info.stripe_id
+    known = _Known(method.id, method.billing_info_id, customer_id, None, method.usable)
     is_there = details is not None and details.customer_id == known.customer_id
     if is_there and method.mandate_id is not None:
         current().db.session.commit()
