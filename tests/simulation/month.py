@@ -228,7 +228,9 @@ class _Month:
                 parts += [(name, work)] * (1 + (dice.random() < chance))
         if due & {"refunds", "overpaid"}:
             parts.append(("refunds", refunding.sweep))
-        if is_early or dice.random() < 0.05:
+        # Rows that were restored may be those of before the month was closed.
+        is_over = world.moment >= BEGINS + TROUBLED
+        if is_early or dice.random() < 0.05 or is_over:
             parts.append(("close", invoicing.close))
         if dice.random() < 0.1:
             parts.append(("sweep", payment_methods.sweep))
