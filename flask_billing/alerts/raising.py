@@ -54,16 +54,16 @@ def raise_due(*, stop: Callable[[], bool] = lambda: False) -> RaiseReport:
     return RaiseReport(raised=raised, failed=failed)
 
 
-def raise_of(project_key: str, *, when_set: bool = False) -> int | None:
+def raise_of(project_key: str, *, just_set: UUID | None = None) -> int | None:
     """Raise what is due of one project; commits the session.
 
-    :param when_set: Whether somebody has set it just now, and sees so: people are told of that once
-        a day, however often it is done.
+    :param just_set: The alert that somebody has set just now, and sees raised: people are told of
+        such once a day, however often it is done.
     :returns: How many alerts that is; `None` where it failed, which is logged: the next look goes
         on with what is not marked by then.
     """
     try:
-        return _raise_of(project_key, when_set=when_set)
+        return _raise_of(project_key, just_set)
     except Exception as error:  # noqa: BLE001 - nobody else must suffer from it
         current().db.session.rollback()
         # Its text may hold a statement with its parameters.
@@ -99,7 +99,7 @@ def _projects() -> Iterator[str]:
         last = page[-1]
 
 
-def _raise_of(project_key: str, *, when_set: bool) -> int:
+def _raise_of(project_key: str, just_set: UUID | None) -> int:
     session = current().db.session
     running = invoicing.running(project_key)
     month, spent = month_of(running.period.start), running.priced.subtotal
@@ -120,7 +120,7 @@ def _raise_of(project_key: str, *, when_set: bool) -> int:
     raised = 0
     for alert_id, amount in found:
         topic = f"{alert_id}-{month.start:%Y-%m}-{amount}"
-        if when_set:
+        if alert_id == just_set:
             name = hashlib.sha256(project_key.encode()).hexdigest()[:32]
             topic = f"{name}-{clock.now():%Y-%m-%d}"
         if _mark(project_key, alert_id, amount, month, running, topic):

@@ -57,7 +57,7 @@ def set_alert(
     except BaseException:
         session.rollback()
         raise
-    raise_of(project_key, when_set=True)
+    raise_of(project_key, just_set=alert.id)
     return alert
 
 
@@ -87,7 +87,7 @@ def change_alert(project_key: str, alert_id: UUID, amount: int) -> SpendingAlert
         session.rollback()
         raise
     if alert is not None:
-        raise_of(project_key, when_set=True)
+        raise_of(project_key, just_set=alert_id)
     return alert
 
 

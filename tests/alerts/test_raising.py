@@ -295,3 +295,16 @@ def test_alert_that_is_set_below_what_was_used_is_told_of_once_a_day(app: Flask)
 
         told = db.session.query(Notification).all()
         assert sorted(row.role for row in told) == ["billing", "members"]
+
+
+def test_alert_that_is_reached_while_another_is_set_is_told_of_all_the_same(app: Flask) -> None:
+    with app.app_context():
+        reached = alerts.set_alert("1", 2000)
+        cost("1", 1234)
+        alerts.set_alert("1", 100)
+        cost("1", 2345)
+
+        alerts.set_alert("1", 200)
+
+        told = db.session.query(Notification).filter_by(alert_id=reached.id).all()
+        assert sorted(row.role for row in told) == ["billing", "members"]
