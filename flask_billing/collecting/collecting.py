@@ -179,21 +179,21 @@ def mend() -> int:
 
 def _let_go_on() -> None:
     """Let projects create resources again that no unpaid invoice keeps from it any more."""
-    project, row, invoice = table_of(BilledProjectRow), table_of(InvoiceCollection).c, Invoice
+    project, row = table_of(BilledProjectRow).c, table_of(InvoiceCollection).c
     unpaid = (
         select(row.invoice_id)
-        .join(invoice, invoice.id == row.invoice_id)
-        .where(invoice.project_key == project.c.project_key, row.state != "done")
+        .join(Invoice, Invoice.id == row.invoice_id)
+        .where(Invoice.project_key == project.project_key, row.state != "done")
     )
-    query = select(project.c.project_key).where(
-        project.c.past_due_since.is_not(None), ~unpaid.exists()
-    )
+    query = select(project.project_key).where(project.past_due_since.is_not(None), ~unpaid.exists())
     with transaction() as connection:
         keys = list(connection.scalars(query.limit(_AT_ONCE)))
     for key in keys:
+        # A transaction of the host may hold it for long: the others must not wait for that.
+        free = select(project.project_key).where(project.project_key == key)
         with transaction() as connection:
-            projects.lock(connection, [key])
-            projects.clear_past_due(connection, key)
+            if connection.scalar(free.with_for_update(skip_locked=True)) is not None:
+                projects.clear_past_due(connection, key)
 
 
 def _mend() -> int:

@@ -84,6 +84,7 @@ def preview(project_key: str | None = None) -> Iterator[PlannedCharge]:
             func.coalesce(row.c.remaining, invoice.c.due).label("amount"),
             invoice.c.currency,
             func.coalesce(row.c.billing_info_id, project.c.billing_info_id).label("info_id"),
+            project.c.billing_info_id.label("heir_id"),
             row.c.round,
             row.c.retry_at,
             or_(row.c.due_at.is_not(None), project.c.terms_days.is_not(None)).label("on_terms"),
@@ -107,7 +108,11 @@ def preview(project_key: str | None = None) -> Iterator[PlannedCharge]:
 
 def _planned(row: Any) -> PlannedCharge:
     begins = row.retry_at is not None and row.retry_at <= clock.now()
-    methods = methods_of(projects.connection(), row.info_id, row.id, row.round + begins)
+    connection, round_number = projects.connection(), row.round + begins
+    # Who has nothing that could be charged gives way to who pays for the project now.
+    methods = methods_of(connection, row.info_id, row.id, round_number) or methods_of(
+        connection, row.heir_id, row.id, round_number
+    )
     ids = () if row.on_terms else ids_of(methods)
     return PlannedCharge(row.project_key, row.id, row.amount, row.currency, ids)
 

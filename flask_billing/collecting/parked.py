@@ -20,7 +20,7 @@ from flask_billing.collecting.claiming import claim_one, has_flight, of_projects
 from flask_billing.collecting.loading import Flight, Work
 from flask_billing.collecting.paying import Outcome
 from flask_billing.collecting.settling import told
-from flask_billing.collecting.trying import ended_as, next_look, refuse
+from flask_billing.collecting.trying import next_look, write_outcome
 from flask_billing.collecting.writing import Ended, end_attempt
 from flask_billing.errors import GatewayError
 from flask_billing.models import InvoiceCollection, table_of
@@ -85,9 +85,10 @@ def _settle(work: Work, flight: Flight) -> None:
         current().db.session.rollback()
         outcome, is_known = None, False
     is_unsent = flight.state == "sending" and flight.sent_at <= clock.now() - _NEVER_AFTER
+    if outcome is not None:
+        write_outcome(flight.id, flight.method_id, outcome)
     row = table_of(InvoiceCollection)
     with transaction() as connection:
-        # First the row, as all do.
         given_back = connection.execute(
             update(row)
             .where(row.c.invoice_id == work.invoice_id, row.c.claimed_by == work.token)
@@ -95,9 +96,5 @@ def _settle(work: Work, flight: Flight) -> None:
                 claimed_by=None, claimed_until=None, next_try_at=clock.now() + next_look(flight)
             )
         )
-        if outcome is not None:
-            end_attempt(connection, ended_as(flight.id, outcome))
-            if outcome.never_again:
-                refuse(connection, flight.method_id)
-        elif is_known and is_unsent and given_back.rowcount:
+        if is_known and outcome is None and is_unsent and given_back.rowcount:
             end_attempt(connection, Ended(flight.id, "not_executed"))

@@ -38,9 +38,9 @@ __all__ = [
     "conclude",
     "ended_as",
     "next_look",
-    "refuse",
     "start",
     "try_method",
+    "write_outcome",
 ]
 
 _FIRST_WAIT = timedelta(minutes=1)
@@ -171,16 +171,20 @@ def _answered(work: Work, attempt: Attempt, answer: Answer, *, sends: int) -> st
 
 
 def _declined(work: Work, attempt: Attempt, outcome: Outcome) -> str:
-    ended = ended_as(attempt.id, outcome)
-    with transaction() as connection:
-        end_attempt(connection, ended)
-        if outcome.never_again:
-            refuse(connection, attempt.method_id)
+    write_outcome(attempt.id, attempt.method_id, outcome)
     if outcome.kind == "needs_action":
         work.wants_owner = True
     else:
         work.declined = attempt.id
     return outcome.kind
+
+
+def write_outcome(attempt_id: UUID, method_id: UUID, outcome: Outcome) -> None:
+    """Write what came of an attempt, and that its method is not to be charged any more."""
+    with transaction() as connection:
+        end_attempt(connection, ended_as(attempt_id, outcome))
+        if outcome.never_again:
+            _refuse(connection, method_id)
 
 
 def ended_as(attempt_id: UUID, outcome: Outcome) -> Ended:
@@ -196,7 +200,7 @@ def ended_as(attempt_id: UUID, outcome: Outcome) -> Ended:
     )
 
 
-def refuse(connection: Connection, method_id: UUID) -> None:
+def _refuse(connection: Connection, method_id: UUID) -> None:
     """Charge a method no more: the bank says that it never will be paid."""
     method = table_of(PaymentMethod)
     connection.execute(

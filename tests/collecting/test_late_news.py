@@ -160,6 +160,17 @@ def test_invoice_with_a_credit_note_is_not_issued_to_another_one_in_full(
     assert world.collection(invoice_id).reason == "payer_changed"
 
 
+def test_preview_shows_the_methods_of_whoever_takes_over(
+    app: Flask, stripe_sandbox: Sandbox, time: Time
+) -> None:
+    _, other, invoice_id = handed_over(stripe_sandbox, time)
+
+    [planned] = collecting.preview()
+
+    assert (planned.invoice_id, planned.method_ids) == (invoice_id, (other.methods[0].id,))
+    assert collecting.collect().paid == 1
+
+
 def test_receipt_goes_to_whoever_paid_before_another_one_took_over(
     app: Flask, stripe_sandbox: Sandbox, time: Time
 ) -> None:
