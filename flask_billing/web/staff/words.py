@@ -113,7 +113,10 @@ _NEEDS = {
 }
 _PARKINGS = {
     "amount_differs": N_("At Stripe it comes to another amount than here."),
-    "payer_changed": N_("Somebody else pays by now, and Stripe does not let go of it."),
+    "payer_changed": N_(
+        "Somebody else pays by now, but it can't be issued anew: a part of it is settled, or "
+        "Stripe keeps it open."
+    ),
     "deleted_at_processor": N_("It was deleted at Stripe."),
     "issued_differently": N_("It is at Stripe already, with another amount."),
     "missing_at_processor": N_("Stripe does not know it; is the key of the right account?"),
